@@ -1,0 +1,162 @@
+"""Every exception that the receiver raises on purpose, split by what cures it.
+
+::
+
+    ReceiverError
+    ├── ConfigError              a setting is missing or wrong: exit code 2
+    ├── InvalidNameError         a name from outside is not one that may become a path
+    ├── DeliveryError            a notification cannot be taken as it is
+    │   ├── Unauthenticated        401
+    │   ├── Oversized              413
+    │   ├── Unsupported            202, kept: no sender that we know
+    │   └── Malformed              202, kept: a known sender, a broken body
+    ├── RegistryError            the registry did not give what was asked for
+    │   ├── Unavailable            unreachable, 5xx, cut off: time cures it
+    │   │   └── RateLimited        429 or 503 with Retry-After: that much time cures it
+    │   ├── AccessDenied           401, 403: the operator cures it
+    │   ├── NotInRegistry          404: a push cures it
+    │   └── ProtocolViolation      an answer outside the specification
+    ├── ContentError             what the registry gave is not what it promised
+    │   ├── DigestMismatch
+    │   ├── SizeMismatch
+    │   └── UnsupportedContent     an artifact that is no addon: only a new push cures it
+    ├── CatalogError             the release cannot be put in place; the previous one still is
+    │   ├── UnsafeArchive          only a new push cures it
+    │   ├── InvalidManifest        only a new push cures it
+    │   └── InstallError           a full disk, a file held open: time or the operator cures it
+    └── QueueError
+        ├── QueueUnavailable       503: the event could not be made durable
+        └── LeaseLost              another worker has the task now
+
+``retryable`` says whether the same work may succeed later with no new push; ``max_attempts`` bounds that
+where repetition cures transport but not content. ``receiver.sync.retry.after_failure`` is the only reader.
+"""
+
+from typing import ClassVar
+
+
+class ReceiverError(Exception):
+    """The root: its text names the cause and, where there is one, the remedy."""
+
+    retryable: ClassVar[bool] = False
+    max_attempts: ClassVar[int | None] = None
+
+
+class ConfigError(ReceiverError):
+    """A setting is missing, unknown or of the wrong type; the text names its key."""
+
+
+class InvalidNameError(ReceiverError):
+    """A repository, addon or implementation name that must not become a path or a request."""
+
+
+class DeliveryError(ReceiverError):
+    """A notification that cannot be taken as it is; ``status`` is the HTTP answer."""
+
+    status: ClassVar[int] = 202
+
+
+class Unauthenticated(DeliveryError):
+    """No valid credential. The text never says which part was wrong."""
+
+    status = 401
+
+
+class Oversized(DeliveryError):
+    """The body is over the limit."""
+
+    status = 413
+
+
+class Unsupported(DeliveryError):
+    """No sender that we know, or an event type of a known sender that we do not."""
+
+
+class Malformed(DeliveryError):
+    """A known sender with a body that cannot be parsed."""
+
+
+class RegistryError(ReceiverError):
+    """The registry did not give what was asked for."""
+
+    retryable = True
+
+
+class Unavailable(RegistryError):
+    """Unreachable, 5xx, or cut off in the middle."""
+
+
+class RateLimited(Unavailable):
+    """The registry asks to come back later; ``retry_after`` in seconds, already bounded."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccessDenied(RegistryError):
+    """401 or 403: the credential is missing or may not do this."""
+
+
+class NotInRegistry(RegistryError):
+    """404: the repository, tag or blob is not there (any more)."""
+
+
+class ProtocolViolation(RegistryError):
+    """An answer outside the distribution specification, or over one of our limits."""
+
+    max_attempts = 5
+
+
+class ContentError(ReceiverError):
+    """What the registry gave is not what its descriptor promised, or is no addon."""
+
+
+class DigestMismatch(ContentError):
+    """The bytes do not hash to the digest. A broken proxy is cured by repetition, a broken blob is not."""
+
+    retryable = True
+    max_attempts = 3
+
+
+class SizeMismatch(ContentError):
+    """More or fewer bytes than the descriptor says."""
+
+    retryable = True
+    max_attempts = 3
+
+
+class UnsupportedContent(ContentError):
+    """An artifact that holds no addon, or needs what we refuse (foreign layers, unknown schema)."""
+
+
+class CatalogError(ReceiverError):
+    """The release cannot be put in place; the previous one is untouched."""
+
+
+class UnsafeArchive(CatalogError):
+    """A layer that is damaged or means harm; the text names the entry, control characters escaped."""
+
+
+class InvalidManifest(CatalogError):
+    """An ``addon.manifest.yaml`` that would make the catalogue unreadable, or contradicts its artifact."""
+
+
+class InstallError(CatalogError):
+    """The file system refused: disk full, no permission, a file held open."""
+
+    retryable = True
+
+
+class QueueError(ReceiverError):
+    """The durable queue cannot do what it must."""
+
+    retryable = True
+
+
+class QueueUnavailable(QueueError):
+    """Nothing can be made durable now (disk full, database locked): the sender gets 503."""
+
+
+class LeaseLost(QueueError):
+    """The lease ran out and the task belongs to somebody else; the result is discarded."""

@@ -1,0 +1,94 @@
+"""Names by which a registry is asked: its address, repositories and tags."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from receiver.errors import ConfigError, InvalidNameError
+
+# distribution-spec "Pulling manifests"; the length is what Distribution accepts (reference.RepositoryNameTotalLengthMax).
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
+_MAX_REPOSITORY = 255
+
+
+class Repository(str):
+    """A repository name, judged: safe in a URL and in a log line."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Judge ``text``.
+
+        Raises:
+            InvalidNameError: not a repository name of the distribution specification.
+        """
+        if len(text) > _MAX_REPOSITORY or _REPOSITORY.match(text) is None:
+            raise InvalidNameError(f"not a repository name: {text[:80]!r}")
+        return cls(text)
+
+
+class Tag(str):
+    """A tag, judged."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Judge ``text``.
+
+        Raises:
+            InvalidNameError: not a tag of the distribution specification.
+        """
+        if _TAG.match(text) is None:
+            raise InvalidNameError(f"not a tag: {text[:80]!r}")
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryAddress:
+    """Where the registry is: ``scheme`` (``http`` or ``https``), ``host`` and ``port``."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str, *, insecure: bool) -> Self:
+        """Parse ``oci://host[:port]``, ``http://…`` or ``https://…``; without a scheme, ``oci`` is meant.
+
+        Raises:
+            ConfigError: a path, a query, a user, an unknown scheme, or plain HTTP that was not allowed.
+        """
+        url = urlsplit(text if "://" in text else f"oci://{text}")
+        try:
+            port, host = url.port, url.hostname
+        except ValueError as error:
+            raise ConfigError(f"REGISTRY_URL {text!r}: {error}") from error
+        if url.scheme not in {"oci", "http", "https"} or not host:
+            raise ConfigError(f"REGISTRY_URL {text!r}: expected oci://host[:port]")
+        if url.username is not None or url.password is not None:
+            raise ConfigError(
+                "REGISTRY_URL holds a user name or password: use ADDON_SYNC_REGISTRY_USERNAME and …_PASSWORD"
+            )
+        if url.path.strip("/") or url.query or url.fragment:
+            raise ConfigError(
+                f"REGISTRY_URL {text!r}: host and port only; the repositories below addons/ are found from there"
+            )
+        if url.scheme == "http" and not insecure:
+            raise ConfigError(f"REGISTRY_URL {text!r} is plain HTTP: set INSECURE=true if that is meant")
+        scheme = url.scheme if url.scheme != "oci" else ("http" if insecure else "https")
+        return cls(scheme=scheme, host=host, port=port)
+
+    @property
+    def authority(self) -> str:
+        """``host[:port]``, an IPv6 host in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash."""
+        return f"{self.scheme}://{self.authority}"

@@ -1,0 +1,88 @@
+"""What the sync room needs of the outside world; adapters fulfil these without being imported here."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from receiver.oci.descriptor import Descriptor
+from receiver.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestBody:
+    """A manifest or index as the registry sent it; the digest has been verified."""
+
+    digest: Digest
+    media_type: str
+    body: bytes
+
+
+class Registry(Protocol):
+    """The pull side of the distribution specification.
+
+    Raises (all):
+        RegistryError: by what cures it; see `receiver.errors`.
+    """
+
+    async def repositories(self) -> Sequence[str]:
+        """Every repository name in the registry's catalogue, unjudged."""
+        ...
+
+    async def tags(self, repository: str) -> Sequence[str]:
+        """Every tag of ``repository``; NotInRegistry where there is no such repository."""
+        ...
+
+    async def resolve(self, repository: str, tag: str) -> Digest:
+        """The digest that ``tag`` points at now."""
+        ...
+
+    async def manifest(self, repository: str, digest: Digest) -> ManifestBody:
+        """The manifest or index with ``digest``; DigestMismatch where the bytes are others."""
+        ...
+
+    def blob(self, repository: str, descriptor: Descriptor) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream a blob in chunks of at most 1 MiB; at most ``size + 1`` bytes are read. Not verified here."""
+        ...
+
+
+class Progress(Protocol):
+    """Told how far a pull is."""
+
+    def started(self, name: str, total: int) -> None:
+        """``total`` bytes of the layers of ``name`` will be fetched."""
+        ...
+
+    def advanced(self, name: str, count: int) -> None:
+        """``count`` more bytes have arrived."""
+        ...
+
+    def finished(self, name: str) -> None:
+        """Nothing more will come for ``name``."""
+        ...
+
+
+class Blobs(Protocol):
+    """A content-addressed folder: a blob under its digest is whole and true."""
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is there with the size that ``descriptor`` says."""
+        ...
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be."""
+        ...
+
+    async def ingest(self, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
+        """Write ``chunks`` to disk while size and SHA-256 are checked; the blob appears only when both hold.
+
+        Raises:
+            SizeMismatch, DigestMismatch: nothing is left behind.
+            InstallError: the disk refused; nothing is left behind.
+        """
+        ...
+
+    async def put(self, digest: Digest, content: bytes) -> Path:
+        """Store a small document whose digest has been verified."""
+        ...

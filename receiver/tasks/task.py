@@ -1,0 +1,72 @@
+"""A task: one addon repository that needs a look, and the states that it goes through."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+EVERYTHING = "*"
+"""In the place of a repository: look at all of them (a poll)."""
+
+
+class Trigger(StrEnum):
+    """What asked for the look."""
+
+    EVENT = "event"
+    POLL = "poll"
+    REPLAY = "replay"
+    COMMAND = "command"
+
+    @property
+    def revives(self) -> bool:
+        """Whether a person asked: then a parked digest is tried again."""
+        return self in {Trigger.REPLAY, Trigger.COMMAND}
+
+
+class State(StrEnum):
+    """Where a task is; a task that is done is no longer in the list."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    PARKED = "parked"
+
+
+TRANSITIONS: dict[tuple[State, str], State | None] = {
+    (State.QUEUED, "lease"): State.LEASED,
+    (State.LEASED, "complete"): None,
+    (State.LEASED, "retry"): State.QUEUED,
+    (State.LEASED, "look_again"): State.QUEUED,
+    (State.LEASED, "park"): State.PARKED,
+    (State.LEASED, "recover"): State.QUEUED,
+    (State.PARKED, "discard"): None,
+}
+"""Every transition there is; None is the end. At most one queued, one leased and one parked task a repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A row of the list. Times are seconds since the epoch."""
+
+    repository: str
+    """The full repository name, or `EVERYTHING`."""
+    state: State
+    trigger: Trigger
+    due: float
+    created: float
+    attempts: int = 0
+    """Failed attempts so far."""
+    looks: int = 0
+    """Looks so far that found nothing new after an event (the tag may not be visible yet)."""
+    force: bool = False
+    """Install even where nothing changed."""
+    error: str | None = None
+    """Why the last attempt failed."""
+    digest: str | None = None
+    """Parked: the digest that cannot be installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on ``task`` until ``until``; ``token`` proves it when reporting."""
+
+    task: Task
+    token: str
+    until: float
