@@ -15,9 +15,9 @@ from receiver.oci.reference import Repository
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*\Z")
 _MAX_NAME = 64
-# Folders of the product below addons/ that are no addon, and names that Windows gives to devices (hazards G1, G2, H2).
+# Folders of the product below addons/ that are no addon, and names of devices on Windows (hazards G1, G2, H2).
 _RESERVED = frozenset({"common", "con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
-# Signatures, attestations and SBOMs live under such tags in the same repository (cosign), referrers under the plain form.
+# Signatures, attestations and SBOMs live under such tags in the same repository (cosign), referrers under the plain.
 _SIGNATURE_TAG = re.compile(r"sha256-[a-f0-9]{64}(?:\.[a-z0-9.]+)?\Z")
 _VERSION = re.compile(r"[vV]?(\d.*)\Z")
 
@@ -38,7 +38,7 @@ class AddonName(str):
         """
         if len(text) > _MAX_NAME or _NAME.match(text) is None:
             raise InvalidNameError(f"not an addon name: {text[:80]!r} (lower-case letters, digits, '.', '_' and '-')")
-        if text.split(".")[0] in _RESERVED:
+        if text.split(".", maxsplit=1)[0] in _RESERVED:
             raise InvalidNameError(f"{text!r} is a reserved name and cannot be an addon")
         return cls(text)
 
@@ -134,7 +134,7 @@ def _versions(candidates: list[str]) -> list[tuple[semver.Version, str]]:
 
 
 def _highest(versions: list[tuple[semver.Version, str]]) -> str:
-    # Versions of equal precedence (v1.0.0 and 1.0.0, build metadata) are ordered by their text, so that the choice is stable.
+    # Versions of equal precedence (v1.0.0 and 1.0.0, build metadata) are ordered by their text: a stable choice.
     return max(versions, key=lambda pair: (pair[0], pair[1]))[1]
 
 
@@ -158,7 +158,12 @@ class VersionRange:
         if not comparators:
             raise ValueError("an empty version range")
         for comparator in comparators:
-            semver.Version(0).match(comparator)
+            try:
+                semver.Version(0).match(comparator)
+            except ValueError as error:
+                raise ValueError(
+                    f"{comparator!r} is no operator (<, <=, >, >=, ==, !=) and version of three numbers, as in >=1.2.0"
+                ) from error
         return cls(comparators)
 
     def admits(self, version: semver.Version) -> bool:

@@ -7,7 +7,7 @@ from typing import Self
 
 from receiver.errors import UnsupportedContent
 
-# image-spec descriptor.md "Digests"; \Z and not $, which would let a newline pass (CVE-2024-3727 is this class of fault).
+# image-spec descriptor.md "Digests"; \Z and not $, which would let a newline pass (as in CVE-2024-3727).
 _PATTERN = re.compile(r"sha256:([a-f0-9]{64})\Z")
 
 

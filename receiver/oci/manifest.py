@@ -84,7 +84,7 @@ def _refuse_confusion(document: Mapping[str, object], media_type: str) -> None:
         raise UnsupportedContent(f"{media_type[:120]!r} is neither an image manifest nor an image index")
     said = document.get("mediaType", media_type)
     if said != media_type:
-        raise UnsupportedContent(f"the manifest calls itself {said!r} and came as {media_type!r}")
+        raise UnsupportedContent(f"the manifest calls itself {str(said)[:120]!r} and came as {media_type!r}")
     if "manifests" in document and ("layers" in document or "config" in document):
         raise UnsupportedContent("the document is a manifest and an index at once")
     if "fsLayers" in document:

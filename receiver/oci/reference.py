@@ -1,5 +1,6 @@
 """Names by which a registry is asked: its address, repositories and tags."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -7,9 +8,10 @@ from urllib.parse import urlsplit
 
 from receiver.errors import ConfigError, InvalidNameError
 
-# distribution-spec "Pulling manifests"; the length is what Distribution accepts (reference.RepositoryNameTotalLengthMax).
+# distribution-spec "Pulling manifests"; the length is Distribution's (reference.RepositoryNameTotalLengthMax).
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?\Z")
 _MAX_REPOSITORY = 255
 
 
@@ -47,6 +49,16 @@ class Tag(str):
         return cls(text)
 
 
+def _is_host(text: str) -> bool:
+    """A DNS name or an IP address, by its characters (RFC 3986 section 3.2.2, without percent-encoding)."""
+    if ":" not in text:
+        return _HOST.match(text) is not None
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAddress:
     """Where the registry is: ``scheme`` (``http`` or ``https``), ``host`` and ``port``."""
@@ -62,17 +74,19 @@ class RegistryAddress:
         Raises:
             ConfigError: a path, a query, a user, an unknown scheme, or plain HTTP that was not allowed.
         """
-        url = urlsplit(text if "://" in text else f"oci://{text}")
-        try:
-            port, host = url.port, url.hostname
-        except ValueError as error:
-            raise ConfigError(f"REGISTRY_URL {text!r}: {error}") from error
-        if url.scheme not in {"oci", "http", "https"} or not host:
-            raise ConfigError(f"REGISTRY_URL {text!r}: expected oci://host[:port]")
-        if url.username is not None or url.password is not None:
+        if "@" in text:
+            # Said before anything that quotes the text.
             raise ConfigError(
                 "REGISTRY_URL holds a user name or password: use ADDON_SYNC_REGISTRY_USERNAME and …_PASSWORD"
             )
+        try:
+            url = urlsplit(text if "://" in text else f"oci://{text}")
+            port, host = url.port, url.hostname or ""
+        except ValueError as error:
+            raise ConfigError(f"REGISTRY_URL {text!r}: {error}: expected oci://host[:port]") from error
+        # urlsplit drops tabs and line ends from the middle of a URL: another host than the one that people read.
+        if url.scheme not in {"oci", "http", "https"} or not _is_host(host) or port == 0 or not text.isprintable():
+            raise ConfigError(f"REGISTRY_URL {text!r}: expected oci://host[:port]")
         if url.path.strip("/") or url.query or url.fragment:
             raise ConfigError(
                 f"REGISTRY_URL {text!r}: host and port only; the repositories below addons/ are found from there"

@@ -1,0 +1,13 @@
+"""The pull side of the distribution specification: asks one registry, trusts none of its answers.
+
+- ``client``     `RegistryClient`: catalogue, tags, manifests and blobs; fulfils ``receiver.sync.ports.Registry``
+- ``session``    one question to one judged answer: authorised, redirected, refused by what cures it
+- ``transport``  one request over one connection: keep-alive, TLS, name resolution, foreign exceptions
+- ``auth``       credentials and tokens: who gets which, and for how long
+- ``challenge``  what a 401 asks for, and whether its token service may be asked               pure
+- ``location``   URLs that may be requested, and where a redirect may lead                     pure
+- ``pages``      which next page of a listing may be asked for                                 pure
+- ``answers``    a status and its error codes to the error that says what cures it             pure
+- ``stream``     a body in large chunks, bounded in size and in patience
+- ``retry``      three tries within seconds; everything longer is the task queue's
+"""

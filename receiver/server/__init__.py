@@ -1,0 +1,13 @@
+"""The HTTP door: bound, authenticate, decode, store, answer; health and metrics. The one home of aiohttp's server.
+
+- ``app``            `Door` (what the rest of the program gives to it) and `HttpServer` (start and stop)
+- ``routes``         the table of paths and methods: every endpoint is a line in it
+- ``endpoint``       ``POST /v1/notifications`` as HTTP: credential, limits, body, answer
+- ``notifications``  what becomes of a delivery; knows no HTTP
+- ``credentials``    who may send; pure
+- ``body``           a request's body within its limits
+- ``status``         ``/healthz``, ``/readyz``, ``/metrics``
+- ``answers``        the responses
+- ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure
+- ``connections``    the cap on connections and the deadlines that aiohttp does not have
+"""

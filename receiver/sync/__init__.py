@@ -1,0 +1,11 @@
+"""From a task to a release in the catalogue.
+
+Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), ``outcome`` (what a look came to).
+
+``ports``     what this room needs of registry, blobs and catalogue; adapters fulfil it and are never imported here
+``syncer``    look, compare, plan, fetch, install: one addon
+``fetch``     one blob, with retries
+``survey``    look at all addons of the registry: the poll
+``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval
+``replay``    recorded deliveries back into tasks
+"""

@@ -1,11 +1,12 @@
 """What the sync room needs of the outside world; adapters fulfil these without being imported here."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from receiver.catalog.release import Installation, Release
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
@@ -85,4 +86,32 @@ class Blobs(Protocol):
 
     async def put(self, digest: Digest, content: bytes) -> Path:
         """Store a small document whose digest has been verified."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The catalogue on disk; every call blocks and belongs in a thread."""
+
+    def is_current(self, leaf: str, digest: Digest) -> bool:
+        """Whether ``digest`` is installed from the repository ``leaf`` and its folders are there.
+
+        Raises:
+            InstallError: what is recorded of it cannot be read.
+        """
+        ...
+
+    def install(self, release: Release) -> Installation:
+        """Put ``release`` in place, all of it or nothing.
+
+        Raises:
+            CatalogError, InvalidNameError: nothing changed.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Seconds since the epoch."""
+
+    def __call__(self) -> float:
+        """The time now."""
         ...

@@ -75,7 +75,10 @@ class DeliveryJournal(Protocol):
         ...
 
     async def trim(self, *, before: float, max_bytes: int) -> int:
-        """Forget deliveries received before ``before``, and the oldest beyond ``max_bytes`` of bodies; how many."""
+        """Forget deliveries received before ``before``, and the oldest beyond ``max_bytes``; how many.
+
+        A delivery counts its headers and body, and at least `receiver.tasks.limits.LEAST_WEIGHT`.
+        """
         ...
 
 
@@ -159,6 +162,10 @@ class TaskQueue(Protocol):
 
     async def tasks(self) -> Sequence[Task]:
         """All tasks, by repository and state."""
+        ...
+
+    async def parked(self, repository: str) -> Task | None:
+        """The parked task of ``repository``."""
         ...
 
     async def known_repositories(self) -> Sequence[str]:

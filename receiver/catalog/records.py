@@ -1,0 +1,108 @@
+"""What is installed and which files are ours: one JSON document a repository, replaced in one step.
+
+It is kept beside the catalogue, not in the task database: a release of 20,000 files is one write of a few megabytes, a
+person can read it, and neither store can damage the other (``docs/decisions/0003-ownership-records.md``).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from receiver.catalog.filesystem import write_durably
+from receiver.document import Document, InvalidDocument, decode, encode
+from receiver.errors import InstallError
+
+FORMAT = 1
+
+
+class OwnedUnit(Document, frozen=True):
+    """The files of one implementation, by path below its folder: size in bytes and SHA-256 in hexadecimal digits."""
+
+    addon: str
+    implementation: str
+    files: dict[str, tuple[int, str]]
+
+
+class InstalledRelease(Document, frozen=True):
+    """What the repository ``repository`` has delivered; ``installed`` in seconds since the epoch."""
+
+    repository: str
+    leaf: str
+    tag: str
+    version: str | None
+    digest: str
+    installed: float
+    units: list[OwnedUnit]
+    manifests: dict[str, str]
+    """SHA-256 of each shared ``addon.manifest.yaml`` as it was written, by addon."""
+    format: int = FORMAT
+
+
+class Records:
+    """The folder of records."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: dict[str, tuple[tuple[int, int, int], InstalledRelease]] = {}
+
+    def prepare(self) -> None:
+        """Create the folder."""
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def read(self, leaf: str) -> InstalledRelease | None:
+        """The record of a repository; None where nothing was installed from it.
+
+        Raises:
+            InstallError: the record is damaged or cannot be read; the text says what to do.
+        """
+        path = self._path(leaf)
+        try:
+            # Stamped before it is read: a record that is replaced meanwhile is read again the next time.
+            status = path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            known = self._read.get(leaf)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InstallError(f"{path} cannot be read: {error.strerror}") from error
+        try:
+            record = decode(content, InstalledRelease)
+        except InvalidDocument as error:
+            raise InstallError(
+                f"{path} is damaged ({error}): move it away and sync the addon again; its files then count as local"
+            ) from error
+        self._read[leaf] = (stamp, record)
+        return record
+
+    def all(self) -> Iterator[InstalledRelease]:
+        """Every record, by leaf.
+
+        Raises:
+            InstallError: one is damaged or cannot be read.
+        """
+        try:
+            # Not glob, which takes a folder that it may not read for an empty one: everybody's files would be nobody's.
+            names = sorted(path.stem for path in self._root.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InstallError(f"{self._root} cannot be read: {error.strerror}") from error
+        for name in names:
+            record = self.read(name)
+            if record is not None:
+                yield record
+
+    def write(self, record: InstalledRelease, *, temporary: Path) -> None:
+        """Replace the record of a repository; ``temporary`` is on the same volume and not there yet.
+
+        Raises:
+            OSError: the former record is still there, and ``temporary`` gone.
+        """
+        write_durably(self._path(record.leaf), encode(record), temporary=temporary)
+        # A file number may be given again to the next record, within the same tick of the clock.
+        self._read.pop(record.leaf, None)
+
+    def _path(self, leaf: str) -> Path:
+        return self._root / f"{leaf}.json"

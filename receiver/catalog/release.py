@@ -1,0 +1,47 @@
+"""A release as it is asked for, and what became of it. Types only: the door between planning and the catalogue."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from receiver.addon import AddonRepository
+from receiver.catalog.layout import LayerRule, Unit
+from receiver.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A verified blob of ``size`` bytes at ``path`` and the rule by which it is unpacked."""
+
+    rule: LayerRule
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseUnit:
+    """One implementation of a release, its layers in the manifest's order."""
+
+    unit: Unit
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Everything that ``repository`` wants to have in the catalogue, under one digest."""
+
+    repository: AddonRepository
+    tag: str
+    version: str | None
+    digest: Digest
+    units: tuple[ReleaseUnit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What an installation did; ``visible`` is when the new release could be seen (seconds since the epoch)."""
+
+    files: int
+
+    kept: tuple[str, ...]
+    """Files of the operator that the release replaced; they are in ``backups``."""
+    visible: float

@@ -1,0 +1,26 @@
+"""``addon-sync poll``."""
+
+from typing import Any
+
+import click
+
+from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.results import Results
+from receiver.cli.running import run
+from receiver.sync.engine import PollRequest
+
+
+@click.command("poll")
+@output_option
+@settings_options()
+def command(output: str, **options: Any) -> int:
+    """Discover the registry's addons, compare digests, and sync what changed: one pass.
+
+    \b
+    Example:
+      addon-sync poll --registry-url oci://registry.local:30500 --insecure true
+    """
+    settings = load_settings(options, output=output)
+    results = Results()
+    run(settings, PollRequest(), command="poll", report=results.add)
+    return results.finish(output)

@@ -1,0 +1,68 @@
+"""``addon-sync serve``."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from receiver.cli.options import load_settings, settings_options
+from receiver.cli.progress import PlainProgress
+from receiver.config import Settings
+from receiver.lock import StateLock
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 20.0
+"""Seconds that a new ``serve`` waits for its predecessor to stop."""
+
+
+@click.command("serve")
+@settings_options(serve=True)
+def command(**options: Any) -> None:
+    """Receive notifications and keep the catalogue in step, until SIGTERM or SIGINT (Ctrl-C).
+
+    \b
+    Examples:
+      addon-sync serve --registry-url oci://registry.local:30500 --insecure true
+      ADDON_SYNC_TOKEN_FILE=token addon-sync serve --config addon-sync.yaml --listen 0.0.0.0:8080
+    """
+    settings = load_settings(options)
+    lock = StateLock(settings.state_dir)
+    lock.acquire(
+        command="serve", timeout=_PATIENCE, waiting=lambda who: _log.info("waiting for %s to stop", who or "a process")
+    )
+    with lock:
+        asyncio.run(_serve(settings, lock))
+
+
+async def _serve(settings: Settings, lock: StateLock) -> None:
+    from receiver.serve import serve  # noqa: PLC0415 - the help of this command does not need a server
+
+    stop = asyncio.Event()
+    _on_stop(asyncio.get_running_loop(), stop.set)
+    await serve(settings, lock, progress=PlainProgress(), stop=stop, listening=lambda url: _announce(settings, url))
+    _log.info("stopped")
+
+
+def _announce(settings: Settings, url: str) -> None:
+    _log.info("listening on %s for notifications of %s", url, settings.registry.authority)
+    if settings.registry.scheme == "http":
+        _log.warning(
+            "the registry is spoken to over plain HTTP, as INSECURE says: anybody on the way can change addons"
+        )
+    if not settings.token.configured:
+        _log.warning("no ADDON_SYNC_TOKEN: every program on this machine may send notifications")
+
+
+def _on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Call ``stop`` on SIGTERM and SIGINT; on Windows, whose loops take no handlers, on SIGINT and SIGBREAK."""
+    names = ("SIGINT", "SIGBREAK") if os.name == "nt" else ("SIGINT", "SIGTERM")
+    for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))

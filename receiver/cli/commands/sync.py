@@ -1,0 +1,30 @@
+"""``addon-sync sync``."""
+
+from typing import Any
+
+import click
+
+from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.results import Results
+from receiver.cli.running import run
+from receiver.sync.engine import SyncRequest
+
+
+@click.command("sync")
+@click.argument("addon", nargs=-1)
+@click.option("--check-digest/--no-check-digest", default=False, help="skip addons whose digest is installed already")
+@output_option
+@settings_options()
+def command(addon: tuple[str, ...], check_digest: bool, output: str, **options: Any) -> int:
+    """Pull and install ADDONs now (the last part of their repositories), or all that the registry has.
+
+    \b
+    Examples:
+      addon-sync sync
+      addon-sync sync monitoring ingress-nginx
+      addon-sync sync --check-digest
+    """
+    settings = load_settings(options, output=output)
+    results = Results(named=bool(addon))
+    run(settings, SyncRequest(addons=addon, force=not check_digest), command="sync", report=results.add)
+    return results.finish(output)

@@ -1,0 +1,89 @@
+"""How far a pull is: bars where standard error is a terminal, now and then a line where not."""
+
+import contextlib
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from receiver.report import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import rich.progress
+
+    from receiver.sync.ports import Progress
+
+_log = logging.getLogger(__name__)
+
+_WORTH_A_LINE = 16 * 1024 * 1024
+"""Bytes: what is smaller is there before it could be read about."""
+_EVERY = 10.0
+"""Seconds between two lines of one pull."""
+
+
+class PlainProgress:
+    """Lines in the log for long pulls."""
+
+    def __init__(self) -> None:
+        self._pulls: dict[str, tuple[int, int, float]] = {}
+
+    def started(self, name: str, total: int) -> None:
+        """Begin."""
+        self._pulls[name] = (0, total, time.monotonic())
+        if total >= _WORTH_A_LINE:
+            _log.info("%s: fetching %s", name, size(total))
+
+    def advanced(self, name: str, count: int) -> None:
+        """Go on."""
+        done, total, told = self._pulls[name]
+        now = time.monotonic()
+        if now - told >= _EVERY:
+            _log.info("%s: %s of %s fetched", name, size(done + count), size(total))
+            told = now
+        self._pulls[name] = (done + count, total, told)
+
+    def finished(self, name: str) -> None:
+        """End."""
+        self._pulls.pop(name, None)
+
+
+class BarProgress:
+    """A bar for each pull."""
+
+    def __init__(self, bars: "rich.progress.Progress") -> None:
+        self._bars = bars
+        self._pulls: dict[str, rich.progress.TaskID] = {}
+
+    def started(self, name: str, total: int) -> None:
+        """Begin."""
+        self._pulls[name] = self._bars.add_task(name, total=total)
+
+    def advanced(self, name: str, count: int) -> None:
+        """Go on."""
+        self._bars.advance(self._pulls[name], count)
+
+    def finished(self, name: str) -> None:
+        """End."""
+        self._bars.remove_task(self._pulls.pop(name))
+
+
+@contextlib.contextmanager
+def progress() -> "Iterator[Progress]":
+    """What fits standard error."""
+    if not sys.stderr.isatty():
+        yield PlainProgress()
+        return
+    from rich import progress as rich_progress  # noqa: PLC0415 - a scheduled job has no terminal and does not pay
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.DownloadColumn(),
+        rich_progress.TransferSpeedColumn(),
+        rich_progress.TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield BarProgress(bars)

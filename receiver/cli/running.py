@@ -1,0 +1,163 @@
+"""Run a request: here, or through the ``serve`` that works on the same state folder. Never against it."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from urllib.parse import urlsplit
+
+from receiver.config import Settings
+from receiver.document import InvalidDocument, encode
+from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
+from receiver.lock import Holder, StateLock
+from receiver.sync.engine import QueueView, Report, Request
+from receiver.sync.wire import End, Failure, read_queue, read_report, request_kind
+
+_log = logging.getLogger(__name__)
+
+LOCK_PATIENCE = 600.0
+"""Seconds that a command waits for another one to end: the Jobs of several addons may start at the same time."""
+_PAUSE = 0.1
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 900.0
+"""Without a line from ``serve``: longer than any single sync that is still of use."""
+
+
+def run(settings: Settings, request: Request, *, command: str, report: Callable[[Report], None]) -> None:
+    """Carry out ``request`` and pass on every report.
+
+    Raises:
+        ConfigError: the state folder cannot be used.
+        InvalidNameError: an addon of the request has no possible name.
+        ReceiverError: nothing could be done.
+    """
+    lock = StateLock(settings.state_dir)
+    with _held_or_served(lock, command) as holder:
+        if holder is not None:
+            for line in _through(holder, request):
+                report(line)
+        else:
+            asyncio.run(_here(settings, request, report))
+
+
+def queue_view(settings: Settings) -> QueueView:
+    """The list of tasks.
+
+    Raises:
+        ConfigError: the state folder cannot be used.
+        QueueUnavailable: it cannot be read.
+    """
+    lock = StateLock(settings.state_dir)
+    with _held_or_served(lock, "status") as holder:
+        if holder is None:
+            from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
+
+            return asyncio.run(app.queue_view(settings))
+        with _asked(holder, "GET", "/v1/queue", None) as response:
+            try:
+                return read_queue(response.read())
+            except (OSError, http.client.HTTPException, InvalidDocument) as error:
+                raise QueueUnavailable(f"{holder} gave no list of tasks: {error}") from error
+
+
+async def _here(settings: Settings, request: Request, report: Callable[[Report], None]) -> None:
+    from receiver import app  # noqa: PLC0415 - see queue_view
+    from receiver.cli.progress import progress  # noqa: PLC0415
+
+    with progress() as shown:
+        async with contextlib.aclosing(app.execute(settings, request, progress=shown)) as reports:
+            async for line in reports:
+                report(line)
+
+
+@contextlib.contextmanager
+def _held_or_served(lock: StateLock, command: str) -> Iterator[Holder | None]:
+    """Hold the lock, or give who serves. Who holds it may end, or begin to serve: both are looked for in turn."""
+    holder = _awaited(lock, command)
+    if holder is not None:
+        yield holder
+        return
+    try:
+        yield None
+    finally:
+        lock.release()
+
+
+def _awaited(lock: StateLock, command: str) -> Holder | None:
+    """Take the lock, or find who serves.
+
+    Raises:
+        ConfigError: neither came about in time; the text says who holds the lock.
+    """
+    deadline = time.monotonic() + LOCK_PATIENCE
+    told = False
+    while not lock.try_acquire(command=command):
+        holder = lock.holder()
+        if holder is not None and holder.url is not None and _answers(holder):
+            return holder
+        if not told:
+            _log.info("waiting for %s to end", holder or "another process")
+            told = True
+        if time.monotonic() >= deadline:
+            raise ConfigError(
+                f"{holder or 'another process'} works on the state folder and did not end within {LOCK_PATIENCE:.0f} s"
+            )
+        time.sleep(_PAUSE)
+    return None
+
+
+def _answers(holder: Holder) -> bool:
+    try:
+        with _asked(holder, "GET", "/healthz", None):
+            return True
+    except QueueUnavailable:
+        return False
+
+
+def _through(holder: Holder, request: Request) -> Generator[Report, None, None]:
+    with _asked(holder, "POST", f"/v1/{request_kind(request)}", encode(request)) as response:
+        try:
+            for line in response:
+                report = read_report(line)
+                if isinstance(report, End):
+                    return
+                if isinstance(report, Failure):
+                    raise InvalidNameError(report.error) if report.usage else QueueUnavailable(report.error)
+                yield report
+            # http.client takes the end of a connection for the end of what was to come.
+            raise http.client.IncompleteRead(b"")
+        except (OSError, http.client.HTTPException, InvalidDocument) as error:
+            raise QueueUnavailable(
+                f"{holder} ended the conversation ({error}); what was asked for is queued and will be done"
+            ) from error
+
+
+@contextlib.contextmanager
+def _asked(holder: Holder, method: str, path: str, body: bytes | None) -> Iterator[http.client.HTTPResponse]:
+    url = urlsplit(holder.url or "")
+    # Windows, unlike Linux, connects to no wildcard address.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(url.hostname or "", url.hostname or "")  # noqa: S104 - not bound
+    connection = http.client.HTTPConnection(host, url.port, timeout=_CONNECT_SECONDS)
+    try:
+        try:
+            connection.connect()
+            connection.sock.settimeout(_SILENCE_SECONDS)
+            connection.request(method, path, body=body, headers={"Authorization": f"Bearer {holder.token}"})
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise QueueUnavailable(f"{holder} at {holder.url} does not answer: {error}") from error
+        if response.status != 200:
+            raise QueueUnavailable(f"{holder} at {holder.url} refused: {_reason(response)}")
+        yield response
+    finally:
+        connection.close()
+
+
+def _reason(response: http.client.HTTPResponse) -> str:
+    try:
+        return str(json.loads(response.read(65536)).get("error", response.reason))
+    except (OSError, ValueError, AttributeError):
+        return f"{response.status} {response.reason}"

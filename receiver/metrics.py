@@ -1,0 +1,143 @@
+"""What Prometheus may read of us; the one home of prometheus_client, imported by ``serve`` only.
+
+Label values come from closed sets or from addons that are installed, never from a delivery: a stranger must not be
+able to make time series.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from receiver.tasks.task import State
+
+# Our names need none of what later versions of the format add, and every Prometheus reads this one.
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Seconds from a push to its release in the catalogue: a small addon takes less than one, a retried one up to an hour.
+_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+class Metrics:
+    """One registry of its own for one process; every method is cheap and needs no lock of the caller.
+
+    Args:
+        proc: where Linux tells of processes; elsewhere, what `time` knows takes its place.
+    """
+
+    def __init__(self, *, proc: str = "/proc") -> None:
+        self._registry = registry = CollectorRegistry()
+        self._deliveries = Counter(
+            "addon_sync_deliveries_total",
+            "Notifications by sender and verdict.",
+            ["sender", "verdict"],
+            registry=registry,
+        )
+        self._ignored = Counter(
+            "addon_sync_events_ignored_total", "Events that concern no addon.", ["reason"], registry=registry
+        )
+        self._refused = Counter(
+            "addon_sync_connections_refused_total", "Connections over the limit.", registry=registry
+        )
+        self._tasks = Gauge("addon_sync_queue_tasks", "Tasks in the queue by state.", ["state"], registry=registry)
+        self._syncs = Counter(
+            "addon_sync_syncs_total", "Syncs of one addon by outcome.", ["outcome", "trigger"], registry=registry
+        )
+        self._latency = Histogram(
+            "addon_sync_push_to_installed_seconds",
+            "From the arrival of a push event to the release in the catalogue.",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._bytes = Counter("addon_sync_registry_bytes_total", "Bytes fetched from the registry.", registry=registry)
+        self._poll = Gauge(
+            "addon_sync_last_poll_timestamp_seconds", "When the last poll ended, since the epoch.", registry=registry
+        )
+        self._installed = Gauge(
+            "addon_sync_installed_release_info",
+            "What is installed; always 1.",
+            ["repository", "version", "digest"],
+            registry=registry,
+        )
+        self._releases: dict[str, tuple[str, str]] = {}
+        self._bound: dict[tuple[str, str], Counter] = {}
+        _watch_process(registry, proc)
+
+    def delivery(self, sender: str, verdict: str) -> None:
+        """Count a notification."""
+        bound = self._bound.get((sender, verdict))
+        if bound is None:
+            # labels() formats and locks on every call; there are only so many senders and verdicts.
+            bound = self._bound[sender, verdict] = self._deliveries.labels(sender, verdict)
+        bound.inc()
+
+    def ignored(self, reasons: Mapping[str, int]) -> None:
+        """Count events that concern no addon."""
+        for reason, count in reasons.items():
+            self._ignored.labels(reason).inc(count)
+
+    def connection_refused(self) -> None:
+        """Count a connection over the limit."""
+        self._refused.inc()
+
+    def queue_tasks(self, counts: Mapping[State, int] | None) -> None:
+        """Show the tasks by state; None where the queue cannot tell, which shows none rather than old numbers."""
+        if counts is None:
+            self._tasks.clear()
+            return
+        for state in State:
+            self._tasks.labels(state.value).set(counts.get(state, 0))
+
+    def sync(self, outcome: str, trigger: str) -> None:
+        """Count the end of a sync of one addon."""
+        self._syncs.labels(outcome, trigger).inc()
+
+    def push_to_installed(self, seconds: float) -> None:
+        """Observe how long a push took to arrive in the catalogue."""
+        self._latency.observe(seconds)
+
+    def registry_bytes(self, count: int) -> None:
+        """Count bytes fetched from the registry."""
+        self._bytes.inc(count)
+
+    def polled(self, when: float) -> None:
+        """Remember when the last poll ended, in seconds since the epoch."""
+        self._poll.set(when)
+
+    def installed(self, repository: str, *, version: str, digest: str) -> None:
+        """Show the release of ``repository``; the one before it disappears."""
+        self.removed(repository)
+        self._releases[repository] = (version, digest)
+        self._installed.labels(repository, version, digest).set(1)
+
+    def removed(self, repository: str) -> None:
+        """No release of ``repository`` is installed any more."""
+        before = self._releases.pop(repository, None)
+        if before is not None:
+            self._installed.remove(repository, *before)
+
+    def render(self) -> tuple[bytes, str]:
+        """The text for Prometheus, and its content type."""
+        return generate_latest(self._registry), _CONTENT_TYPE
+
+
+class _Process(Collector):
+    """Processor time and start where there is no /proc (Windows): what the dashboards need most."""
+
+    def __init__(self) -> None:
+        self._started = time.time()
+
+    def collect(self) -> Iterator[Metric]:
+        cpu = CounterMetricFamily("process_cpu_seconds_total", "User and system CPU time in seconds.")
+        cpu.add_metric([], time.process_time())
+        yield cpu
+        start = GaugeMetricFamily("process_start_time_seconds", "Start time since the epoch in seconds.")
+        start.add_metric([], self._started)
+        yield start
+
+
+def _watch_process(registry: CollectorRegistry, proc: str) -> None:
+    collector = ProcessCollector(registry=None, proc=proc)
+    registry.register(collector if list(collector.collect()) else _Process())

@@ -1,0 +1,112 @@
+"""How settings are written: durations, sizes, lists, addresses. Text in, value out; a `ValueError` says how. Pure."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+# ASCII digits only, and few: what no int, float or SQLite column could hold never comes about.
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|[smhd])")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"([0-9]{1,12})\s*(|B|KiB|MiB|GiB)\Z")
+_BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_MAX_SIZE = 2**53
+"""8 PiB: beyond any volume, and still a whole number to every reader of JSON (RFC 8259 section 6)."""
+_ENDPOINT = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]*)):([0-9]{1,5})\Z")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """``host`` and ``port`` to listen on; port 0 for a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Reachable from this machine only. A name other than ``localhost`` may lead anywhere."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+
+def parse_bool(text: str) -> bool:
+    """``true``, ``$true``, ``1`` and their opposites, any case (PowerShell writes ``$true``).
+
+    Raises:
+        ValueError: anything else.
+    """
+    word = text.strip().lower()
+    if word in {"true", "$true", "1"}:
+        return True
+    if word in {"false", "$false", "0"}:
+        return False
+    raise ValueError("expected true or false")
+
+
+def parse_duration(text: str) -> float:
+    """``90s``, ``5m``, ``1h30m``, ``250ms``, or ``0``; in seconds.
+
+    Raises:
+        ValueError: anything else, a number without a unit too.
+    """
+    text = text.strip()
+    if text == "0":
+        return 0.0
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("expected a duration such as 90s, 5m or 1h30m")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_size(text: str) -> int:
+    """``64MiB``, ``1GiB``, ``4096``; in bytes.
+
+    Raises:
+        ValueError: anything else, none, or more than any disk.
+    """
+    match = _SIZE.match(text.strip())
+    if match is None or not 0 < int(match[1]) * _BYTES[match[2]] <= _MAX_SIZE:
+        raise ValueError("expected a size such as 64MiB (units: B, KiB, MiB, GiB)")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def parse_count(text: str) -> int:
+    """A whole number from 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if _COUNT.match(text.strip()) is None:
+        raise ValueError("expected a whole number from 1")
+    return int(text)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """``127.0.0.1:8080``, ``[::1]:0``, ``:8080`` (all addresses).
+
+    Raises:
+        ValueError: anything else.
+    """
+    match = _ENDPOINT.match(text.strip())
+    if match is None or int(match[3]) > 65535 or not _is_host(match[1], match[2]):
+        raise ValueError("expected address:port, such as 127.0.0.1:8080 or [::1]:8080")
+    return Endpoint(host=match[1] or match[2] or "0.0.0.0", port=int(match[3]))  # noqa: S104 - what an empty host means
+
+
+def _is_host(bracketed: str | None, plain: str) -> bool:
+    """Whether digits form an address; a name is left to the system."""
+    try:
+        if bracketed is not None:
+            return ipaddress.ip_address(bracketed).version == 6
+        if plain.replace(".", "").isdigit():
+            ipaddress.ip_address(plain)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """Comma separated; blanks around and between are dropped."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,344 @@
+"""An addon's folder as an OCI artifact, byte for byte the same for the same input. It speaks to no registry.
+
+Which file belongs to which layer: ``reference/addons.md`` ("The artifact"). Layers 1 and 2 hold paths relative to
+``manifests/`` and ``manifests/chart/``, where they are unpacked; 0 and 3 relative to the implementation's folder.
+The same zlib gives the same bytes; another one may compress differently: another digest with the same content.
+"""
+
+import gzip
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from receiver.addon import AddonName
+from receiver.catalog.names import EntryPath, NameLimits, shown
+from receiver.document import encode
+from receiver.errors import InstallError, InvalidManifest, UnsafeArchive
+from receiver.oci import media
+from receiver.oci.digest import Digest
+from receiver.oci.reference import Tag
+
+MANIFEST_NAME = "addon.manifest.yaml"
+_CHUNK = 1024 * 1024
+
+_Member = tuple[str, Path]
+"""A path inside a layer, and the file or folder that stands for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A manifest or index, and every blob that it names. Blobs are bytes, or files that must outlive the artifact."""
+
+    manifest: bytes
+    media_type: str
+    tag: Tag
+    annotations: Mapping[str, str]
+    blobs: Mapping[Digest, bytes | Path] = field(default_factory=dict)
+    children: tuple["Artifact", ...] = ()
+    """What an index joins."""
+
+    @property
+    def digest(self) -> Digest:
+        """The digest under which a registry will know it."""
+        return Digest.of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A layer that is packed already, such as images, in a file of the caller."""
+
+    media_type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blob:
+    media_type: str
+    digest: Digest
+    size: int
+    content: bytes | Path
+
+    @property
+    def descriptor(self) -> dict[str, object]:
+        return {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+
+
+def build(
+    folder: Path,
+    *,
+    name: str,
+    implementation: str,
+    version: str,
+    created: datetime,
+    scratch: Path,
+    description: str = "",
+    k2s_version: str = "",
+    mtime: int = 0,
+    extra_layers: Iterable[Layer] = (),
+) -> Artifact:
+    """Pack an implementation's folder, as the catalogue holds it.
+
+    Args:
+        folder: ``addons/<addon>``, or ``addons/<addon>/<implementation>`` for one of several.
+        name: The addon.
+        implementation: The same as ``name`` where the addon has one implementation only.
+        version: The tag, ``v1.0.0``.
+        created: When it was exported, with its time zone.
+        scratch: A folder of the caller, for the packed layers; the artifact points into it.
+        description: What the addon is, for people.
+        k2s_version: The version of the product that exported it.
+        mtime: Time of every entry, in seconds since the epoch; ``SOURCE_DATE_EPOCH`` where the caller has one.
+        extra_layers: Layers after the first four.
+
+    Raises:
+        InvalidNameError: ``name``, ``implementation`` or ``version`` cannot be what they should.
+        InvalidManifest: there is no ``addon.manifest.yaml`` where the catalogue has it.
+        UnsafeArchive: something in the folder is neither a file nor a folder, or has a name that no receiver takes.
+        InstallError: a file cannot be read or written; ``scratch`` holds nothing of the layer that failed.
+    """
+    tag = Tag.parse(version)
+    title = {
+        # Plain text again: the encoder refuses subtypes.
+        "name": str(AddonName.parse(name)),
+        "implementation": str(AddonName.parse(implementation)),
+        "version": str(tag),
+        "description": description,
+        "k2sVersion": k2s_version,
+        "exportDate": created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+    config = _blob_of(encode(title), media.ADDON_CONFIG)
+    sources = _layers(folder, named_alike=name == implementation)
+    layers = [_pack(members, media_type, scratch, mtime) for media_type, members in sources if members]
+    layers += [_blob_at(layer.path, layer.media_type) for layer in extra_layers]
+    annotations = _annotations(title)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_MANIFEST,
+        "artifactType": media.ADDON_ARTIFACT,
+        "config": config.descriptor,
+        "layers": [layer.descriptor for layer in layers],
+        "annotations": annotations,
+    }
+    return Artifact(
+        manifest=encode(manifest),
+        media_type=media.OCI_MANIFEST,
+        tag=tag,
+        annotations=annotations,
+        blobs={blob.digest: blob.content for blob in (config, *layers)},
+    )
+
+
+def index(artifacts: Sequence[Artifact], *, tag: str) -> Artifact:
+    """Join several artifacts under one tag: several addons, or several implementations of one.
+
+    Raises:
+        InvalidNameError: ``tag`` is none.
+    """
+    document = {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_INDEX,
+        "manifests": [_entry(artifact, dict(artifact.annotations)) for artifact in artifacts],
+    }
+    return Artifact(
+        manifest=encode(document),
+        media_type=media.OCI_INDEX,
+        tag=Tag.parse(tag),
+        annotations={},
+        children=tuple(artifacts),
+    )
+
+
+def write_layout(artifacts: Sequence[Artifact], folder: Path) -> None:
+    """Write an OCI image layout (image-spec image-layout.md) that ``oras`` and ``skopeo`` copy from.
+
+    Raises:
+        InstallError: ``folder`` is there already, or the disk refused; nothing is left behind.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    try:
+        # Both are refused when they are there: what somebody else wrote is neither replaced nor removed below.
+        if folder.exists():
+            raise FileExistsError(f"{folder} is there already")
+        blobs = partial / "blobs" / "sha256"
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
+    try:
+        blobs.mkdir(parents=True)
+        for artifact in artifacts:
+            _write_blobs(artifact, blobs)
+        (partial / "oci-layout").write_bytes(encode({"imageLayoutVersion": "1.0.0"}))
+        (partial / "index.json").write_bytes(_layout_index(artifacts))
+        partial.rename(folder)
+    except OSError as error:
+        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _layout_index(artifacts: Sequence[Artifact]) -> bytes:
+    entries = [_entry(artifact, {"org.opencontainers.image.ref.name": str(artifact.tag)}) for artifact in artifacts]
+    return encode({"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries})
+
+
+def _write_blobs(artifact: Artifact, folder: Path) -> None:
+    for child in artifact.children:
+        _write_blobs(child, folder)
+    for digest, content in artifact.blobs.items():
+        if isinstance(content, Path):
+            shutil.copyfile(content, folder / digest.hex)
+        else:
+            (folder / digest.hex).write_bytes(content)
+    (folder / artifact.digest.hex).write_bytes(artifact.manifest)
+
+
+def _entry(artifact: Artifact, annotations: Mapping[str, str]) -> dict[str, object]:
+    entry = _blob_of(artifact.manifest, artifact.media_type).descriptor
+    if artifact.media_type == media.OCI_MANIFEST:
+        entry["artifactType"] = media.ADDON_ARTIFACT
+    return entry | {"annotations": annotations}
+
+
+def _annotations(title: Mapping[str, str]) -> dict[str, str]:
+    name, implementation = title["name"], title["implementation"]
+    annotations = {
+        "vnd.k2s.addon.name": name,
+        "vnd.k2s.addon.implementation": implementation,
+        "vnd.k2s.addon.export-name": name if name == implementation else f"{name}-{implementation}",
+        "org.opencontainers.image.version": title["version"],
+        "org.opencontainers.image.created": title["exportDate"],
+        "org.opencontainers.image.description": title["description"],
+        "vnd.k2s.version": title["k2sVersion"],
+    }
+    return {key: text for key, text in annotations.items() if text}
+
+
+def _layers(folder: Path, *, named_alike: bool) -> list[tuple[str, list[_Member]]]:
+    """Sort the files of ``folder`` into the four layers, each in the order of its paths."""
+    manifest = (folder if named_alike else folder.parent) / MANIFEST_NAME
+    if not manifest.is_file() or manifest.is_symlink():
+        raise InvalidManifest(f"{manifest} is missing: an addon is packed together with its manifest")
+    config: list[_Member] = [(MANIFEST_NAME, manifest)]
+    manifests: list[_Member] = []
+    charts: list[_Member] = []
+    scripts: list[_Member] = []
+    for parts, path in sorted(_judged(folder)):
+        if parts[:2] == ("manifests", "chart"):
+            _add(charts, parts[2:], path)
+        elif parts[0] == "manifests":
+            _add(manifests, parts[1:], path)
+        elif parts[0] == "config" or parts == ("values.yaml",):
+            _add(config, parts, path)
+        elif parts != (MANIFEST_NAME,):
+            _add(scripts, parts, path)
+    return [
+        (media.CONFIG_FILES, config),
+        (media.MANIFESTS, manifests),
+        (media.HELM_CHARTS, charts),
+        (media.SCRIPTS, scripts),
+    ]
+
+
+def _add(members: list[_Member], parts: tuple[str, ...], path: Path) -> None:
+    # The folder that a layer is unpacked into is no entry of that layer.
+    if parts:
+        members.append(("/".join(parts), path))
+
+
+def _judged(folder: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
+    """Everything below ``folder``, by the same rules that every receiver applies to the archive."""
+    taken: dict[str, EntryPath] = {}
+    for path in _walk(folder):
+        parts = path.relative_to(folder).parts
+        name = EntryPath.parse("/".join(parts), limits=NameLimits(), folder=path.is_dir())
+        if name.collision_key in taken:
+            raise UnsafeArchive(f"{shown(name)} and {shown(taken[name.collision_key])} are one name on Windows")
+        taken[name.collision_key] = name
+        yield parts, path
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    try:
+        for path in folder.iterdir():
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise UnsafeArchive(f"{shown(str(path))} is neither a file nor a folder: an addon holds nothing else")
+            yield path
+            if path.is_dir():
+                yield from _walk(path)
+    except OSError as error:
+        raise InstallError(f"{folder} cannot be read: {error}") from error
+
+
+def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int) -> _Blob:
+    partial = scratch / f".{media_type.rpartition('/')[2]}.partial"
+    try:
+        with partial.open("wb") as file:
+            digest, size = _write_layer(members, file, mtime)
+        path = partial.replace(scratch / digest.hex)
+    except OSError as error:
+        raise InstallError(f"a layer cannot be packed: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return _Blob(media_type=media_type, digest=digest, size=size, content=path)
+
+
+def _write_layer(members: Iterable[_Member], file: BinaryIO, mtime: int) -> tuple[Digest, int]:
+    measured = _Measured(file)
+    # No name and no time in the gzip header, and no owner in the entries: they would differ from machine to machine.
+    with (
+        gzip.GzipFile(filename="", fileobj=cast("BinaryIO", measured), mode="wb", mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as archive,
+    ):
+        for name, path in members:
+            _add_member(archive, name, path, mtime)
+    return Digest(measured.hash.hexdigest()), measured.size
+
+
+def _add_member(archive: tarfile.TarFile, name: str, path: Path, mtime: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.mtime = mtime
+    if path.is_dir():
+        member.type, member.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(member)
+        return
+    member.mode = 0o644
+    with path.open("rb") as content:
+        member.size = content.seek(0, 2)
+        content.seek(0)
+        archive.addfile(member, content)
+
+
+class _Measured:
+    """A file that is hashed and counted while it is written, so that it need not be read again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.hash = hashlib.sha256()
+        self.size = 0
+        self._file = file
+        self.flush: Callable[[], None] = file.flush
+
+    def write(self, chunk: bytes) -> int:
+        self.hash.update(chunk)
+        self.size += len(chunk)
+        return self._file.write(chunk)
+
+
+def _blob_of(content: bytes, media_type: str) -> _Blob:
+    return _Blob(media_type=media_type, digest=Digest.of(content), size=len(content), content=content)
+
+
+def _blob_at(path: Path, media_type: str) -> _Blob:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            size = file.tell()
+    except OSError as error:
+        raise InstallError(f"the layer {path} cannot be read: {error}") from error
+    return _Blob(media_type=media_type, digest=Digest(digest.hexdigest()), size=size, content=path)

@@ -1,0 +1,152 @@
+"""Credentials and tokens: who gets which, and for how long.
+
+The password goes to the registry's own origin and nowhere else; a token is for one repository, to pull.
+"""
+
+import asyncio
+import base64
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from receiver.document import Document, InvalidDocument, decode
+from receiver.errors import AccessDenied, ProtocolViolation
+from receiver.registry.challenge import Challenge, choose, parse_challenges, token_request, token_service
+from receiver.registry.location import Location, Origin
+
+MAX_TOKEN_ANSWER = 1024 * 1024
+"""Bytes; hazards "Limits"."""
+_MAX_LIFE = 300.0
+_MARGIN = 5.0
+"""Seconds: a token is kept at most five minutes, and not used in its last moments."""
+_DEFAULT_LIFE = 60
+"""Seconds; the token specification's default for ``expires_in``."""
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A user name and a password; neither is shown by ``repr``."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+    def basic(self) -> str:
+        """The value of an ``Authorization`` header (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+
+CredentialSource = Callable[[], Credentials | None]
+"""Asked in a thread whenever the registry challenges, so that a secret in a file may change."""
+TokenFetch = Callable[[Location, Mapping[str, str]], Awaitable[bytes]]
+"""Asks a token service; the body of its answer, at most `MAX_TOKEN_ANSWER` bytes."""
+
+
+class _TokenAnswer(Document, frozen=True, rename=None):  # this document alone spells its members in snake_case
+    token: str | None = None
+    access_token: str | None = None
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    header: str = field(repr=False)
+    expires: float
+
+
+class Authorizer:
+    """Answers the challenges of one registry and keeps what it was given."""
+
+    def __init__(
+        self,
+        registry: Origin,
+        *,
+        credentials: CredentialSource | None,
+        fetch: TokenFetch,
+        clock: Callable[[], float],
+    ) -> None:
+        self._registry = registry
+        self._credentials = credentials
+        self._fetch = fetch
+        self._clock = clock
+        self._basic: str | None = None
+        self._tokens: dict[str, _Grant] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._warned = False
+
+    def header(self, scope: str) -> str | None:
+        """The ``Authorization`` header to send with a request of ``scope``; None before the first challenge."""
+        grant = self._tokens.get(scope)
+        if grant is not None and grant.expires > self._clock():
+            return grant.header
+        return self._basic
+
+    async def renew(self, scope: str, *, refused: str | None, challenges: str) -> str:
+        """The header that answers ``challenges`` after a 401 to ``refused``; requests that wait together ask once.
+
+        Raises:
+            AccessDenied: no credentials, the same that were just refused, or a token service that is not trusted.
+            RegistryError: the token service did not answer; nothing is kept.
+        """
+        async with self._locks[scope]:
+            current = self.header(scope)
+            if current is not None and current != refused:
+                return current
+            self._tokens.pop(scope, None)
+            challenge = choose(parse_challenges(challenges))
+            answer = self._answer_bearer if challenge.scheme == "bearer" else self._answer_basic
+            return await answer(challenge, scope, refused)
+
+    async def _answer_basic(self, challenge: Challenge, scope: str, refused: str | None) -> str:
+        del challenge, scope  # Basic knows neither
+        credentials = await self._ask_credentials()
+        if credentials is None:
+            raise AccessDenied(
+                f"{self._registry} asks for a user name and a password: set ADDON_SYNC_REGISTRY_USERNAME and "
+                "ADDON_SYNC_REGISTRY_PASSWORD"
+            )
+        header = credentials.basic()
+        if header == refused:
+            # The same again would only bring the account nearer to being locked.
+            raise AccessDenied(f"{self._registry} refuses the user name and password; check both")
+        self._warn_of_plain_http()
+        self._basic = header
+        return header
+
+    async def _answer_bearer(self, challenge: Challenge, scope: str, refused: str | None) -> str:
+        del refused  # a new token is another one
+        realm = token_service(challenge, registry=self._registry)
+        # The service may be at another port of the registry's host; the password stays at the registry's own origin.
+        credentials = await self._ask_credentials() if realm.origin == self._registry else None
+        headers = {"Authorization": credentials.basic()} if credentials is not None else {}
+        if headers:
+            self._warn_of_plain_http()
+        question = token_request(realm, service=challenge.parameters.get("service"), scope=scope)
+        grant = self._parse_grant(await self._fetch(question, headers))
+        now = self._clock()
+        self._tokens = {known: kept for known, kept in self._tokens.items() if kept.expires > now}
+        self._tokens[scope] = grant
+        return grant.header
+
+    def _parse_grant(self, body: bytes) -> _Grant:
+        try:
+            answer = decode(body, _TokenAnswer)
+        except InvalidDocument as error:
+            raise ProtocolViolation(f"the token service of {self._registry} sends no token document") from error
+        token = answer.token or answer.access_token or ""
+        if _TOKEN.match(token) is None:
+            raise ProtocolViolation(f"the token service of {self._registry} sends no usable token")
+        life = answer.expires_in if answer.expires_in is not None else _DEFAULT_LIFE
+        return _Grant(f"Bearer {token}", self._clock() + min(max(life - _MARGIN, 0.0), _MAX_LIFE))
+
+    async def _ask_credentials(self) -> Credentials | None:
+        return None if self._credentials is None else await asyncio.to_thread(self._credentials)
+
+    def _warn_of_plain_http(self) -> None:
+        if self._registry.scheme == "http" and not self._warned:
+            self._warned = True
+            _log.warning("the password for %s travels unencrypted, because INSECURE is set", self._registry)

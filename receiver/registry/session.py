@@ -1,0 +1,178 @@
+"""One question to one judged answer: authorised, redirected, refused by what cures it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from receiver.errors import ProtocolViolation, RegistryError
+from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
+from receiver.registry.auth import MAX_TOKEN_ANSWER, Authorizer, CredentialSource
+from receiver.registry.location import Location, Origin, redirect_target
+from receiver.registry.transport import Transport, translated
+
+MAX_REDIRECTS = 3
+"""Hazards "Redirects"."""
+DOCUMENT_DEADLINE = 60.0
+"""Seconds for a whole document of at most 4 MiB, however it trickles in."""
+_ERROR_DEADLINE = 5.0
+"""Seconds for an error body, of which only the codes are wanted."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request and the words for its failure."""
+
+    location: Location
+    scope: str
+    """What a token must allow, built by us: ``repository:<name>:pull``."""
+    subject: str
+    """For messages: the registry and what was asked of it."""
+    method: str = "GET"
+    accept: str = "*/*"
+    remedy: str | None = None
+    """What an operator can do where the registry refuses this, if that is special."""
+
+
+class RegistrySession:
+    """Asks one registry."""
+
+    def __init__(
+        self,
+        registry: Location,
+        transport: Transport,
+        *,
+        credentials: CredentialSource | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._registry = registry.origin
+        self._transport = transport
+        self._authorizer = Authorizer(registry.origin, credentials=credentials, fetch=self._fetch_token, clock=clock)
+
+    @asynccontextmanager
+    async def ask(self, question: Question) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open the answer to ``question``: its status is 200, its body has no encoding and is not read yet.
+
+        Raises:
+            RegistryError: by what cures it.
+        """
+        response = await self._follow(question)
+        async with _closing(response):
+            await self._refuse_failure(question, response)
+            yield response
+
+    async def probe(self, question: Question) -> Mapping[str, str] | None:
+        """The headers of the answer to a HEAD; None where the registry answers HEAD with neither yes nor no.
+
+        Raises:
+            RegistryError: by what cures it.
+        """
+        response = await self._authorised(question)
+        async with _closing(response):
+            if response.status in _REDIRECTS | {400, 405, 501}:
+                return None
+            await self._refuse_failure(question, response)
+            return response.headers
+
+    async def _follow(self, question: Question) -> aiohttp.ClientResponse:
+        """Follow redirects by hand: only so does nothing but ``Accept`` leave for another origin.
+
+        distribution-spec "Pulling blobs" forbids Authorization across hosts; here it is bound to the whole origin, and
+        a chain that has left the registry once gets it never again.
+        """
+        response, current, home = await self._authorised(question), question.location, True
+        for _ in range(MAX_REDIRECTS):
+            if response.status not in _REDIRECTS:
+                return response
+            response.close()
+            following = redirect_target(current, response.headers.get("Location"))
+            home = home and following.origin == self._registry
+            question, current = replace(question, location=following), following
+            response = await self._send(question, self._authorizer.header(question.scope) if home else None)
+        if response.status in _REDIRECTS:
+            response.close()
+            raise ProtocolViolation(f"{question.subject}: more than {MAX_REDIRECTS} redirects")
+        return response
+
+    async def _authorised(self, question: Question) -> aiohttp.ClientResponse:
+        header = self._authorizer.header(question.scope)
+        response = await self._send(question, header)
+        if response.status != 401 or "WWW-Authenticate" not in response.headers:
+            return response
+        challenges = ", ".join(response.headers.getall("WWW-Authenticate"))
+        async with _closing(response):
+            await _error_body(response)  # read to its end, so that the connection serves the next request
+        header = await self._authorizer.renew(question.scope, refused=header, challenges=challenges)
+        return await self._send(question, header)
+
+    async def _send(self, question: Question, header: str | None) -> aiohttp.ClientResponse:
+        headers = {"Accept": question.accept}
+        if header is not None:
+            headers["Authorization"] = header
+        return await self._transport.send(question.method, question.location, headers)
+
+    async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:
+        if response.status != 200:
+            raise await self._error(response, question.subject, question.remedy)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in {"", "identity"}:
+            # Identity was asked for; a decoder of the registry's choice would run before anything is verified (J20).
+            raise ProtocolViolation(f"{question.subject}: the answer has a content encoding; refused")
+
+    async def _error(self, response: aiohttp.ClientResponse, subject: str, remedy: str | None) -> RegistryError:
+        refusal = Refusal(
+            status=response.status,
+            retry_after=response.headers.get("Retry-After"),
+            codes=error_codes(await _error_body(response)),
+        )
+        return error_for(refusal, subject=subject, remedy=remedy, now=time.time())
+
+    async def _fetch_token(self, location: Location, headers: Mapping[str, str]) -> bytes:
+        response = await self._transport.send("GET", location, headers)
+        subject = f"token service of {self._registry}"
+        async with _closing(response):
+            if response.status != 200:
+                raise await self._error(response, subject, None)
+            return await read_document(response, location.origin, limit=MAX_TOKEN_ANSWER, subject=subject)
+
+
+async def read_document(response: aiohttp.ClientResponse, origin: Origin, *, limit: int, subject: str) -> bytes:
+    """Read a whole body of at most ``limit`` bytes.
+
+    Raises:
+        ProtocolViolation: longer; at most one read more than ``limit`` was taken.
+        Unavailable: cut off, or not complete in time.
+    """
+    body = bytearray()
+    with translated(origin):
+        async with asyncio.timeout(DOCUMENT_DEADLINE):
+            while len(body) <= limit and (part := await response.content.readany()):
+                body += part
+    if len(body) > limit:
+        raise ProtocolViolation(f"{subject}: the answer is longer than {limit} bytes")
+    return bytes(body)
+
+
+async def _error_body(response: aiohttp.ClientResponse) -> bytes:
+    """What comes of an error body within bounds: it is for people, so its own failures do not count."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_ERROR_DEADLINE):
+            while len(body) <= MAX_ERROR_BODY and (part := await response.content.readany()):
+                body += part
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return b""
+    return bytes(body) if len(body) <= MAX_ERROR_BODY else b""
+
+
+@asynccontextmanager
+async def _closing(response: aiohttp.ClientResponse) -> AsyncIterator[None]:
+    """Close at the end: a body that was read to its end has given its connection back already, another is cut off."""
+    try:
+        yield
+    finally:
+        response.close()

@@ -1,0 +1,213 @@
+"""One request over one connection: keep-alive, TLS, name resolution, and foreign exceptions into ours.
+
+Knows nothing of tokens, redirects or status codes.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL  # part of aiohttp's interface: a judged URL must not be quoted once more
+
+from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
+from receiver.registry.location import Location, Origin, is_numeric, may_reach
+from receiver.registry.stream import READ_BUFFER
+
+HEAD_DEADLINE = 30.0
+"""Seconds until the head of an answer must be complete, whatever number of 1xx answers comes before (hazards J24)."""
+READ_TIMEOUT = 30.0
+"""Seconds between two reads of a body."""
+_CONNECT_TIMEOUT = 10.0
+_KEEP_ALIVE = 60.0
+"""Seconds; short of the idle timeout of usual proxies (75 s in nginx)."""
+_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """PEM files for TLS to the registry."""
+
+    ca_file: Path | None = None
+    """Trusted instead of the system's authorities for the registry, and beside them for where it redirects to."""
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    """Shown to the registry's own origin only. Absent where the certificate's file holds the key too."""
+
+
+class Transport:
+    """The connections to one registry and to where it redirects; opened on first use."""
+
+    def __init__(self, registry: Origin, *, tls: TlsFiles | None, user_agent: str) -> None:
+        self._registry = registry
+        self._tls = tls or TlsFiles()
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+        self._resolver: RegistryResolver | None = None
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._lock = asyncio.Lock()
+
+    async def send(self, method: str, location: Location, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Send one request; the answer's head has arrived, its body not. The caller closes it.
+
+        Raises:
+            ConfigError: a TLS file cannot be used.
+            Unavailable, ProtocolViolation: no answer, or none in HTTP.
+        """
+        session = self._open()
+        context = await self._context(location.origin)
+        self._refuse_forbidden_number(location.origin)
+        with translated(location.origin):
+            async with asyncio.timeout(HEAD_DEADLINE):
+                return await session.request(
+                    method,
+                    URL(location.url, encoded=True),
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=context if context is not None else True,
+                )
+
+    async def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._resolver = RegistryResolver(self._registry)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, resolver=self._resolver
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
+                headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                read_bufsize=READ_BUFFER,
+            )
+        return self._session
+
+    async def _context(self, origin: Origin) -> ssl.SSLContext | None:
+        if origin.scheme == "http":
+            return None
+        own = origin == self._registry
+        async with self._lock:
+            if own not in self._contexts:
+                self._contexts[own] = await asyncio.to_thread(tls_context, self._tls, own=own)
+            return self._contexts[own]
+
+    def _refuse_forbidden_number(self, origin: Origin) -> None:
+        """Judge numbers here, since aiohttp asks no resolver about them (hazards "Realm SSRF", J3)."""
+        if origin.host == self._registry.host or not is_numeric(origin.host):
+            return
+        own = self._registry.host
+        known = {own} if is_numeric(own) else set(self._resolver.addresses if self._resolver else ())
+        if not may_reach(origin.host, registry=known):
+            raise ProtocolViolation(f"{self._registry} sends us to {origin}, an address that it may not name; refused")
+
+
+class RegistryResolver(AbstractResolver):
+    """Resolves names, and refuses what a registry may not send us to: the address counts, not the name (hazards J4)."""
+
+    def __init__(self, registry: Origin) -> None:
+        self._registry = registry
+        self._inner = aiohttp.ThreadedResolver()
+        self.addresses: frozenset[str] = frozenset({registry.host} if is_numeric(registry.host) else ())
+        """What the registry's own name resolved to."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve ``host``; only the addresses that may be asked.
+
+        Raises:
+            OSError: no address, or none that may be asked.
+        """
+        found = await self._inner.resolve(host, port, family)
+        if host == self._registry.host:
+            self.addresses = frozenset(entry["host"] for entry in found)
+            return found
+        allowed = [entry for entry in found if may_reach(entry["host"], registry=self.addresses)]
+        if not allowed:
+            raise OSError(None, "the registry may not name this address")
+        return allowed
+
+    async def close(self) -> None:
+        """Nothing is held."""
+        await self._inner.close()
+
+
+def tls_context(files: TlsFiles, *, own: bool) -> ssl.SSLContext:
+    """TLS for the registry itself (``own``) or for where it redirects to. Reads files.
+
+    Raises:
+        ConfigError: a file that cannot be read or is no PEM file; the text names its setting.
+    """
+    setting = "ADDON_SYNC_CA_FILE"
+    try:
+        context = ssl.create_default_context(cafile=files.ca_file if own else None)
+        if files.ca_file is not None and not own:
+            context.load_verify_locations(files.ca_file)
+        # RFC 9325 section 3.1.1: TLS 1.2 is the oldest version that is still sound.
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if own and files.client_cert is not None:
+            setting = "ADDON_SYNC_CLIENT_CERT or ADDON_SYNC_CLIENT_KEY"
+            context.load_cert_chain(files.client_cert, files.client_key, password=_no_password)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"{setting} cannot be used: {_text(error)}") from error
+    return context
+
+
+@contextmanager
+def translated(origin: Origin) -> Iterator[None]:
+    """Translate what aiohttp raises; wraps nothing but our own requests and reads.
+
+    Raises:
+        ProtocolViolation: the other side does not speak HTTP as it should.
+        Unavailable: anything that time may cure; the text names a remedy where there is one.
+    """
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _translation(error, origin) from error
+
+
+def _translation(error: Exception, origin: Origin) -> RegistryError:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ProtocolViolation(f"{origin}: its answer is no HTTP")
+    return Unavailable(f"{origin}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    match error:  # the more special first: each is also one of those below it
+        case aiohttp.ClientConnectorCertificateError():
+            why = getattr(error.certificate_error, "verify_message", "") or "not trusted"
+            return f"its certificate was refused ({why}); set ADDON_SYNC_CA_FILE"
+        case aiohttp.ClientConnectorSSLError():
+            return "no TLS connection; if the registry is meant to speak plain HTTP, set INSECURE=true"
+        case aiohttp.ClientConnectorDNSError():
+            return f"its name does not resolve ({_text(error.os_error)}); check REGISTRY_URL"
+        case aiohttp.ClientConnectorError():
+            return f"no connection ({_text(error.os_error)}); check REGISTRY_URL and that the registry runs"
+        case TimeoutError():
+            return "no answer in time"
+        case _:
+            return f"the connection was cut ({type(error).__name__})"
+
+
+def _text(error: BaseException) -> str:
+    """Why the system refused; never ``str(error)`` of a foreign exception, which may hold a URL."""
+    reason = getattr(error, "strerror", None)
+    return reason if isinstance(reason, str) and reason else type(error).__name__
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL asks for the key's pass phrase on the terminal and the service hangs.
+    raise ConfigError("ADDON_SYNC_CLIENT_KEY is encrypted, which is not supported: give a key without a pass phrase")

@@ -1,0 +1,55 @@
+"""Outcomes in words: one line for each, and the counts at the end. Pure."""
+
+import logging
+from collections.abc import Iterable
+
+from receiver.sync.outcome import Outcome
+
+
+def describe(outcome: Outcome) -> tuple[int, str]:
+    """The level and the text of the log line of ``outcome``."""
+    name = outcome.repository
+    if outcome.status == "installed":
+        return logging.INFO, _installed(outcome)
+    if outcome.status == "unchanged":
+        return logging.DEBUG, f"{name}: unchanged, {outcome.tag} ({_short(outcome.digest)})"
+    if outcome.status == "absent":
+        return logging.WARNING, f"{name}: nothing to install: {outcome.error}"
+    remedy = (
+        "not tried again until a new push or 'addon-sync replay --failed'" if outcome.parked else "will be tried again"
+    )
+    return logging.ERROR, f"{name}: {outcome.error} ({remedy})"
+
+
+def _installed(outcome: Outcome) -> str:
+    kept = f", {len(outcome.kept)} replaced files kept in the backups" if outcome.kept else ""
+    return (
+        f"{outcome.repository}: installed {outcome.tag} ({_short(outcome.digest)}), {outcome.files} files, "
+        f"{size(outcome.fetched)} fetched, {outcome.duration:.2f} s, asked for by {outcome.trigger}{kept}"
+    )
+
+
+def summary(outcomes: Iterable[Outcome], *, unchanged: int = 0, failed: int = 0) -> tuple[int, int, int]:
+    """How many were synced, skipped and failed; the arguments are those that no outcome stands for."""
+    synced, skipped, broken = 0, unchanged, failed
+    for outcome in outcomes:
+        if outcome.status == "installed":
+            synced += 1
+        elif outcome.status == "failed":
+            broken += 1
+        else:
+            skipped += 1
+    return synced, skipped, broken
+
+
+def size(count: float) -> str:
+    """Bytes for people: ``0 B``, ``101 KB``, ``1.2 GB`` (powers of 1000)."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def _short(digest: str | None) -> str:
+    return digest[:19] if digest else "no digest"

@@ -1,0 +1,162 @@
+"""The long-running process: endpoint, workers and fallback poll, until it is told to stop.
+
+Imported by the command ``serve`` only: no other command pays for the server and the metrics.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from receiver import app
+from receiver.config import Settings
+from receiver.errors import ConfigError, QueueUnavailable
+from receiver.lock import Holder, StateLock, new_token
+from receiver.metrics import Metrics
+from receiver.report import describe
+from receiver.server.app import Door, HttpServer
+from receiver.server.connections import Limits
+from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.poller import Poller
+from receiver.sync.ports import Progress
+from receiver.tasks.sqlite import SqliteQueue
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_GRACE = 2.0
+_WORK_GRACE = 5.0
+"""Seconds after SIGTERM for requests, then for syncs, to end by themselves: with what follows, 10 (contract)."""
+_TRIM_SECONDS = 3600.0
+
+
+async def serve(
+    settings: Settings, lock: StateLock, *, progress: Progress, stop: asyncio.Event, listening: Callable[[str], None]
+) -> None:
+    """Serve until ``stop`` is set; ``listening`` is told the URL. The caller holds ``lock``.
+
+    Raises:
+        ConfigError: the address cannot be listened on, or is open to others without a credential.
+        ReceiverError: see `receiver.app.opened`.
+    """
+    if not settings.listen.loopback and not settings.token.configured:
+        raise ConfigError(
+            f"ADDON_SYNC_LISTEN is {settings.listen.host}, which others can reach, and there is no ADDON_SYNC_TOKEN: "
+            "set a token, or listen on 127.0.0.1"
+        )
+    async with app.opened(settings, progress=progress) as parts:
+        metrics = Metrics()
+        for record in await asyncio.to_thread(lambda: list(parts.store.releases())):
+            metrics.installed(record.repository, version=record.version or record.tag, digest=record.digest)
+        parts.workers.subscribe(_Reporter(metrics))
+        working = asyncio.create_task(parts.workers.run(), name="workers")
+        control = new_token()
+        server = HttpServer(_door(parts, metrics, working, control))
+        background: list[asyncio.Task[None]] = []
+        try:
+            url = _url(*await server.start(settings.listen.host, settings.listen.port))
+            lock.announce(Holder.mine(command="serve", url=url, token=control))
+            listening(url)
+            poller = Poller(queue=parts.queue, interval=settings.poll_interval, clock=time.time)
+            background = [
+                asyncio.create_task(poller.run(), name="poller"),
+                asyncio.create_task(_trim(parts.queue, settings), name="journal"),
+            ]
+            await _until(stop, working, *background)
+        finally:
+            await _shut_down(parts, server, working, background)
+
+
+def _door(parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", control: str) -> Door:
+    settings = parts.settings
+
+    def ended() -> Sequence[str]:
+        return ("the workers have ended",) if working.done() else ()
+
+    def reasons() -> Sequence[str]:
+        if not settings.catalogue.is_dir():
+            return [*ended(), f"the catalogue {settings.catalogue} is not there"]
+        return ended()
+
+    return Door(
+        queue=parts.queue,
+        metrics=metrics,
+        tokens=settings.token.words if settings.token.configured else None,
+        ready=reasons,
+        alive=ended,
+        prefix=settings.repository_prefix,
+        limits=Limits(body=settings.max_body_size),
+        commands=parts.engine,
+        control_token=control,
+    )
+
+
+class _Reporter:
+    """Writes the line of each outcome, and counts it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, outcome: Outcome | Surveyed) -> None:
+        if isinstance(outcome, Surveyed):
+            self._surveyed(outcome)
+            return
+        level, text = describe(outcome)
+        _log.log(level, "%s", text, extra={"addon": outcome.repository})
+        self._metrics.sync(outcome.status, outcome.trigger.value)
+        self._metrics.registry_bytes(outcome.fetched)
+        if outcome.status == "installed":
+            self._metrics.installed(
+                outcome.repository, version=outcome.version or outcome.tag or "", digest=outcome.digest or ""
+            )
+            if outcome.trigger == "event" and outcome.visible is not None:
+                self._metrics.push_to_installed(max(outcome.visible - outcome.asked, 0.0))
+
+    def _surveyed(self, surveyed: Surveyed) -> None:
+        if surveyed.error is not None:
+            _log.error("the registry could not be looked through: %s (will be tried again)", surveyed.error)
+            return
+        self._metrics.polled(surveyed.started + surveyed.duration)
+        level = logging.INFO if surveyed.changed else logging.DEBUG
+        _log.log(level, "looked at everything: %d changed, %d unchanged", len(surveyed.changed), surveyed.unchanged)
+
+
+async def _trim(queue: SqliteQueue, settings: Settings) -> None:
+    """Forget old deliveries, now and every hour."""
+    while True:
+        try:
+            await queue.trim(before=time.time() - settings.journal_age, max_bytes=settings.journal_size)
+        except QueueUnavailable as error:
+            _log.error("the journal could not be trimmed: %s", error)
+        await asyncio.sleep(_TRIM_SECONDS)
+
+
+async def _until(stop: asyncio.Event, *parts: "asyncio.Task[None]") -> None:
+    """Wait for ``stop``; a part that fails ends the program with its error."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    waiting: set[asyncio.Task[None] | asyncio.Task[bool]] = {stopped, *parts}
+    try:
+        while not stopped.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
+    finally:
+        stopped.cancel()
+
+
+async def _shut_down(
+    parts: app.Parts, server: HttpServer, working: "asyncio.Task[None]", background: Sequence["asyncio.Task[None]"]
+) -> None:
+    """Accept no more, let what runs end for a while, give back what does not: nothing acknowledged is lost."""
+    _log.info("stopping")
+    parts.workers.stop()
+    for task in background:
+        task.cancel()
+    await server.stop(_REQUEST_GRACE)
+    _, late = await asyncio.wait({working}, timeout=_WORK_GRACE)
+    if late:
+        await parts.workers.give_back()
+        await asyncio.wait({working})
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

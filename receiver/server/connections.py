@@ -1,0 +1,200 @@
+"""Connections: how many, and the deadlines that aiohttp does not have (as of 3.14.5).
+
+aiohttp bounds the idle time of a connection. It does not bound how many there are, how long the headers of a request
+take, or how long a client leaves its answers unread; one stranger could hold every descriptor of the process so.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from receiver.metrics import Metrics
+from receiver.server.answers import refusal
+from receiver.server.head import HeadFilter
+
+_log = logging.getLogger(__name__)
+_MAX_HEADERS = 64
+_READ_AHEAD = 64 * 1024
+"""Bytes of a body that wait to be read; twice as many at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a client may take of us: bytes, seconds, connections."""
+
+    body: int = 1024 * 1024
+    """Bytes of a notification."""
+    body_seconds: float = 10.0
+    """For a body to arrive after its headers."""
+    headers_seconds: float = 10.0
+    """For the headers of a request, counted from the connection or from their first byte."""
+    idle_seconds: float = 100.0
+    """Between requests. Longer than the 90 s after which Go's client lets go of an idle connection, so that it is not
+    we who close it while a notification is on its way; zot would not repeat that one."""
+    unread_seconds: float = 10.0
+    """For a client to take the answers that fill its connection."""
+    discard_seconds: float = 2.0
+    """A refused body is read and thrown away for so long: closing at once would reset the answer as well."""
+    connections: int = 512
+    """At a time; more are closed at once. Half of the 1024 descriptors that a Linux service has by default
+    (systemd.exec "DefaultLimitNOFILE"): the other half is for syncs and files."""
+    retry_after: int = 5
+    """Seconds that a sender is asked to wait where nothing can be stored."""
+
+
+class Connection(web.RequestHandler):
+    """A client's connection with deadlines; over the limit of its server, it closes before a byte is read."""
+
+    __slots__ = ("_busy", "_deadline", "_door", "_head")
+
+    def __init__(self, door: "ConnectionServer", **settings: object) -> None:
+        super().__init__(door, loop=asyncio.get_running_loop(), **settings)  # type: ignore[arg-type] # as in web.Server
+        self._door = door
+        self._deadline: asyncio.TimerHandle | None = None
+        self._busy = False
+        self._head = HeadFilter()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the others, or be closed where they are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        if not self._door.admit(self, transport):
+            transport.abort()
+            return
+        super().connection_made(transport)
+        self._expect_within(self._door.limits.headers_seconds)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Leave."""
+        self._expected()
+        self._door.left(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """The first bytes of a request start its deadline, unless they are its whole head; `begin` ends it."""
+        if not data:
+            # aiohttp calls itself so, to go on with what it has.
+            super().data_received(data)
+            return
+        passed = self._head.feed(data)
+        if not self._head.is_whole and not self._busy and self._deadline is None:
+            self._expect_within(self._door.limits.headers_seconds)
+        if passed:
+            super().data_received(passed)
+
+    def pause_writing(self) -> None:
+        """The client takes no answers: it must soon."""
+        super().pause_writing()
+        self._expect_within(self._door.limits.unread_seconds)
+
+    def resume_writing(self) -> None:
+        """It took them."""
+        self._expected()
+        super().resume_writing()
+
+    def begin(self) -> None:
+        """The headers of a request are complete, it is being answered."""
+        self._expected()
+        self._busy = True
+
+    def end(self) -> None:
+        """The answer is known; what arrives from here on is the next request."""
+        self._busy = False
+        self._head.expect_head()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, and faults of our own, without repeating the client's bytes to anybody."""
+        del message  # it quotes the client
+        if status >= 500:
+            _log.error("Fault while answering %s", request.remote, exc_info=exc)
+        else:
+            _log.debug("Not HTTP, from %s: %s", request.remote, type(exc).__name__)
+        response = refusal(status, "the request could not be read" if status < 500 else "fault of the receiver")
+        response.force_close()
+        return response
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expected()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expected(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self._door.drop(self)
+
+
+class ConnectionServer(web.Server):
+    """Makes a `Connection` of each client, and knows them all."""
+
+    def __init__(
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, limits: Limits, metrics: Metrics
+    ) -> None:
+        super().__init__(self._answer)
+        self.limits = limits
+        self._handler = handler
+        self._metrics = metrics
+        self._open: dict[Connection, asyncio.Transport] = {}
+
+    def __call__(self) -> Connection:
+        """A connection for the next client (the protocol factory of asyncio)."""
+        return Connection(
+            self,
+            keepalive_timeout=self.limits.idle_seconds,
+            lingering_time=self.limits.discard_seconds,
+            max_headers=_MAX_HEADERS,
+            read_bufsize=_READ_AHEAD,
+            auto_decompress=False,  # a compressed body is kept as it came, never unpacked
+            access_log=None,
+            logger=_log,
+        )
+
+    def admit(self, connection: Connection, transport: asyncio.Transport) -> bool:
+        """Whether there is room for one more."""
+        if len(self._open) >= self.limits.connections:
+            self._metrics.connection_refused()
+            return False
+        self._open[connection] = transport
+        return True
+
+    def left(self, connection: Connection) -> None:
+        """The connection is closed."""
+        self._open.pop(connection, None)
+
+    def drop(self, connection: Connection) -> None:
+        """Close the connection now, whatever is unsent."""
+        transport = self._open.get(connection)
+        if transport is not None:
+            transport.abort()
+
+    async def finish(self, grace: float) -> None:
+        """Close what is idle, give running requests up to ``grace`` seconds, then close whatever is left."""
+        self.pre_shutdown()
+        # aiohttp waits twice: for the answer, then for the handler that it no longer feeds.
+        await self.shutdown(grace / 2)
+        for transport in list(self._open.values()):
+            transport.abort()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.begin()
+        try:
+            response = await self._handler(request)
+        finally:
+            connection.end()
+        if not request.content.is_eof():
+            # What was not read of the body would be taken for the next request.
+            response.force_close()
+        return response

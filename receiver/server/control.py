@@ -1,0 +1,101 @@
+"""``/v1/sync``, ``/v1/poll``, ``/v1/replay`` and ``/v1/queue``: how commands work through a running receiver.
+
+The credential is written to the state folder at every start, for those who may read it: who can do that may change the
+catalogue anyway. Answers are JSON lines, one report each, as they happen.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol
+
+from aiohttp import web
+
+from receiver.document import InvalidDocument
+from receiver.errors import InvalidNameError, ReceiverError, Unauthenticated
+from receiver.server.answers import answer, refusal
+from receiver.server.body import read_body
+from receiver.server.connections import Limits
+from receiver.server.credentials import Credentials
+from receiver.server.routes import Handler, Routes
+from receiver.sync.engine import QueueView, Report, Request
+from receiver.sync.wire import End, Failure, read_request, write_queue, write_report
+
+
+class Commands(Protocol):
+    """What carries out the requests."""
+
+    def execute(self, request: Request) -> AsyncGenerator[Report, None]:
+        """See `receiver.sync.engine.Engine.execute`."""
+        ...
+
+    async def queue_view(self) -> QueueView:
+        """See `receiver.sync.engine.Engine.queue_view`."""
+        ...
+
+
+class Control:
+    """The endpoints; ``token`` is the only credential."""
+
+    def __init__(self, commands: Commands, *, token: str, limits: Limits) -> None:
+        self._commands = commands
+        self._credentials = Credentials(lambda: (token,))
+        self._limits = limits
+
+    def routes(self) -> Routes:
+        """The paths."""
+        return {
+            "/v1/sync": {"POST": self._guarded(self._request("sync"))},
+            "/v1/poll": {"POST": self._guarded(self._request("poll"))},
+            "/v1/replay": {"POST": self._guarded(self._request("replay"))},
+            "/v1/queue": {"GET": self._guarded(self._queue)},
+        }
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                self._credentials.check(request.headers.getall("Authorization", []))
+            except Unauthenticated as error:
+                response = refusal(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+                response.force_close()
+                return response
+            return await handler(request)
+
+        return guarded
+
+    def _request(self, kind: str) -> Handler:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                body = await read_body(request, limit=self._limits.body, seconds=self._limits.body_seconds)
+                wanted = read_request(kind, body)
+            except (InvalidDocument, ReceiverError) as error:
+                return refusal(400, str(error))
+            except ConnectionAbortedError as error:
+                # Nobody is left to answer, or the rest of the body would be taken for the next request.
+                request.protocol.force_close()
+                return refusal(408, str(error))
+            return await self._stream(request, wanted)
+
+        return handle
+
+    async def _stream(self, request: web.BaseRequest, wanted: Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Server": "addon-sync"})
+        await response.prepare(request)
+        # Who asked may go away; what was asked for is queued and happens all the same.
+        with contextlib.suppress(ConnectionResetError):
+            try:
+                async with aclosing(self._commands.execute(wanted)) as reports:
+                    async for report in reports:
+                        await response.write(write_report(report))
+                await response.write(write_report(End()))
+            except ReceiverError as error:
+                usage = isinstance(error, InvalidNameError)
+                await response.write(write_report(Failure(error=str(error), usage=usage)))
+            await response.write_eof()
+        return response
+
+    async def _queue(self, _: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return answer(write_queue(await self._commands.queue_view()))
+        except ReceiverError as error:
+            return refusal(503, str(error))

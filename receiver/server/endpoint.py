@@ -1,0 +1,92 @@
+"""``POST /v1/notifications`` as HTTP: credential before body, limits, and the few answers that a sender may get.
+
+Only 401, 413 and 503 refuse (contract "HTTP"): Distribution repeats whatever else is refused for ever, and holds back
+all later events behind it.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+
+from aiohttp import web
+
+from receiver.document import encode
+from receiver.errors import Oversized, QueueUnavailable, Unauthenticated
+from receiver.metrics import Metrics
+from receiver.server.answers import answer, refusal
+from receiver.server.body import read_body
+from receiver.server.connections import Limits
+from receiver.server.credentials import Credentials
+from receiver.server.notifications import Notifications, Outcome
+from receiver.webhook.decode import HEADERS, UNKNOWN
+from receiver.webhook.event import Delivery
+
+_log = logging.getLogger(__name__)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class NotificationEndpoint:
+    """The handler; ``notifications`` decides what becomes of what was let in."""
+
+    def __init__(
+        self, *, credentials: Credentials, notifications: Notifications, metrics: Metrics, limits: Limits
+    ) -> None:
+        self._credentials = credentials
+        self._notifications = notifications
+        self._metrics = metrics
+        self._limits = limits
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one delivery."""
+        try:
+            self._credentials.check(request.headers.getall("Authorization", []))
+            body = await self._body(request)
+            outcome = await self._notifications.take(Delivery(headers=_kept(request.headers), body=body))
+        except Unauthenticated as error:
+            return self._refused(request, error, "unauthenticated", {"WWW-Authenticate": "Bearer"})
+        except Oversized as error:
+            return self._refused(request, error, "oversized", {})
+        except QueueUnavailable as error:
+            # Without its cause: a path or a database message is not for senders.
+            _log.error("A notification could not be made durable, the sender must repeat it: %s", error)
+            retry_after = {"Retry-After": str(self._limits.retry_after)}
+            self._metrics.delivery(UNKNOWN, "unavailable")
+            return refusal(503, "the notification could not be stored", headers=retry_after)
+        except ConnectionAbortedError as error:
+            return self._dropped(request, error)
+        return answer(_body(outcome.accepted, outcome.ignored, outcome.quarantined), status=202)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        expect = request.headers.get("Expect")
+        if expect and expect.lower() == "100-continue" and (request.content_length or 0) <= self._limits.body:
+            # Asked for by clients with large bodies, such as curl (RFC 9110 section 10.1.1).
+            await request.writer.write(_CONTINUE)
+        return await read_body(request, limit=self._limits.body, seconds=self._limits.body_seconds)
+
+    def _refused(
+        self, request: web.BaseRequest, error: Unauthenticated | Oversized, verdict: str, headers: Mapping[str, str]
+    ) -> web.Response:
+        self._metrics.delivery(UNKNOWN, verdict)
+        _log.debug("Refused a notification from %s: %s", request.remote, error)
+        return refusal(error.status, str(error), headers=headers)
+
+    def _dropped(self, request: web.BaseRequest, error: ConnectionAbortedError) -> web.Response:
+        """Close without a word: whatever was answered, a sender might take it for accepted."""
+        self._metrics.delivery(UNKNOWN, "cut off")
+        _log.debug("Dropped a notification from %s: %s", request.remote, error)
+        request.protocol.force_close()
+        return web.Response(status=408)
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that decoding reads. What is not ASCII is escaped: lone surrogates cannot be stored."""
+    return {
+        name: value if value.isascii() else ascii(value)[1:-1]
+        for name in HEADERS
+        if (value := headers.get(name)) is not None
+    }
+
+
+@lru_cache(maxsize=64)
+def _body(accepted: int, ignored: int, quarantined: int) -> bytes:
+    return encode(Outcome(accepted, ignored, quarantined))

@@ -1,0 +1,127 @@
+"""What becomes of a delivery: decoded, made durable, counted. Knows no HTTP.
+
+Whatever was authenticated is kept: what concerns addons as ``accepted``, what cannot be read as ``quarantined``, which
+makes the queue look at everything. One delivery can be both, and then goes in twice.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from receiver.document import encode
+from receiver.errors import Malformed, Unsupported
+from receiver.metrics import Metrics
+from receiver.tasks.queue import Event, Intake, Receipt, TaskQueue
+from receiver.webhook.decode import decode, sender_name
+from receiver.webhook.event import Decoded, Delivery, PushEvent
+from receiver.webhook.fields import one_line
+
+_log = logging.getLogger(__name__)
+_MAX_INSTANCES = 256
+"""Instances remembered as seen. A registry has one for each start; forgetting one costs one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the sender is told: numbers of events; a delivery that cannot be read counts as one."""
+
+    accepted: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+
+
+class Notifications:
+    """Takes deliveries into the queue."""
+
+    def __init__(self, *, queue: TaskQueue, metrics: Metrics, prefix: str, clock: Callable[[], float]) -> None:
+        self._queue = queue
+        self._metrics = metrics
+        self._prefix = prefix
+        self._clock = clock
+        self._instances: dict[tuple[str, str], None] = {}
+
+    async def take(self, delivery: Delivery) -> Outcome:
+        """Make durable what ``delivery`` says.
+
+        Raises:
+            QueueUnavailable: not everything of it is durable. The sender must repeat it; what was stored already is
+                then dropped as a duplicate.
+        """
+        try:
+            decoded = decode(delivery, prefix=self._prefix)
+        except (Unsupported, Malformed) as error:
+            await self._quarantine(delivery, sender_name(delivery.headers), str(error))
+            return Outcome(quarantined=1)
+        return await self._store(delivery, decoded)
+
+    async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:
+        accepted, ignored = 0, sum(decoded.ignored.values())
+        if decoded.events or self._is_new(decoded):
+            receipt = await self._accept(delivery, decoded)
+            accepted, ignored = receipt.accepted, ignored + receipt.duplicates
+        if decoded.malformed:
+            await self._quarantine(delivery, decoded.sender, "; ".join(decoded.malformed))
+        if decoded.ignored:
+            self._metrics.ignored(decoded.ignored)
+        if not accepted and not decoded.malformed:
+            self._metrics.delivery(decoded.sender, "ignored")
+        return Outcome(accepted, ignored, len(decoded.malformed))
+
+    async def _accept(self, delivery: Delivery, decoded: Decoded) -> Receipt:
+        now = self._clock()
+        receipt = await self._queue.ingest(
+            Intake(
+                sender=decoded.sender,
+                received=now,
+                verdict="accepted",
+                reason=None,
+                headers=encode(delivery.headers),
+                body=delivery.body,
+                events=tuple(_kept(event) for event in decoded.events),
+                instance_id=decoded.instance_id,
+            ),
+            now=now,
+        )
+        self._remember(decoded)
+        if receipt.accepted:
+            self._metrics.delivery(decoded.sender, "accepted")
+        if receipt.new_instance:
+            _log.info("The registry behind %s was restarted: looking at every addon", decoded.sender)
+        return receipt
+
+    async def _quarantine(self, delivery: Delivery, sender: str, reason: str) -> None:
+        now, reason = self._clock(), one_line(reason)
+        await self._queue.ingest(
+            Intake(
+                sender=sender,
+                received=now,
+                verdict="quarantined",
+                reason=reason,
+                headers=encode(delivery.headers),
+                body=delivery.body,
+                events=(),
+            ),
+            now=now,
+        )
+        self._metrics.delivery(sender, "quarantined")
+        _log.warning("A notification (%s) cannot be read, it is kept: %s. Looking at every addon", sender, reason)
+
+    def _is_new(self, decoded: Decoded) -> bool:
+        """Even a delivery with nothing for us tells that the registry was restarted, and so may have lost events."""
+        return decoded.instance_id is not None and (decoded.sender, decoded.instance_id) not in self._instances
+
+    def _remember(self, decoded: Decoded) -> None:
+        if decoded.instance_id is not None:
+            if self._is_new(decoded) and len(self._instances) >= _MAX_INSTANCES:
+                del self._instances[next(iter(self._instances))]
+            self._instances[decoded.sender, decoded.instance_id] = None
+
+
+def _kept(event: PushEvent) -> Event:
+    return Event(
+        repository=event.repository.name,
+        event_id=event.event_id,
+        tag=event.tag,
+        digest=event.digest,
+        actor=event.actor,
+    )

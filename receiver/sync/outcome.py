@@ -1,0 +1,49 @@
+"""What a look at an addon came to."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from receiver.tasks.task import Trigger
+
+Status = Literal["installed", "unchanged", "absent", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One attempt at one addon repository; times in seconds since the epoch, ``duration`` in seconds."""
+
+    repository: str
+    status: Status
+    trigger: Trigger
+    asked: float
+    """When the look was asked for: for an event, when it arrived."""
+    started: float
+    duration: float
+    digest: str | None = None
+    tag: str | None = None
+    version: str | None = None
+    files: int = 0
+    fetched: int = 0
+    """Bytes of layers that came from the registry for this."""
+    visible: float | None = None
+    kept: tuple[str, ...] = ()
+    error: str | None = None
+    parked: bool = False
+    """The failure is final until a new digest or a person comes."""
+    turn: int = 0
+    """In which turn of the workers its task was taken: one that was asked for before that is answered by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """One look at everything."""
+
+    started: float
+    duration: float
+    changed: tuple[str, ...] = ()
+    """The repositories that need a task: another digest, a folder gone, or a comparison that failed."""
+    unchanged: int = 0
+    error: str | None = None
+    """Why nothing could be compared at all."""
+    turn: int = 0
+    """As of an `Outcome`."""

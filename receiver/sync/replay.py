@@ -1,0 +1,117 @@
+"""Recorded deliveries, back into hints: from a file, from standard input, or from the journal.
+
+A replayed event is a hint like any other: all that comes of it is a look at the repository that it names.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+
+from receiver.document import InvalidDocument, encode, parse
+from receiver.errors import DeliveryError
+from receiver.webhook.decode import decode
+from receiver.webhook.event import Decoded, Delivery, PushEvent
+
+# A string ends with its line, closed or not, and nothing of it is tried again: one pass over any line.
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\]]')
+_BEFORE_A_VALUE = ("[", ",", ":")
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay found so far."""
+
+    documents: int = 0
+    events: int = 0
+    ignored: int = 0
+    repositories: dict[str, int] = field(default_factory=dict)
+    """How many events named each repository."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, with its line or journal number."""
+
+    def add(self, decoded: Decoded, *, where: str) -> None:
+        """Count what one delivery says."""
+        self.ignored += sum(decoded.ignored.values())
+        self.problems += [f"{where}: {problem}" for problem in decoded.malformed]
+        for event in decoded.events:
+            self._count(event)
+
+    def _count(self, event: PushEvent) -> None:
+        self.events += 1
+        name = event.repository.name
+        self.repositories[name] = self.repositories.get(name, 0) + 1
+
+
+def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> None:
+    """Read JSON documents, one a line or spread over lines, and count their events in ``found``.
+
+    Taken are envelopes and single events of any supported sender, and recordings of both headers and body
+    (``{"headers": {…}, "body": …}``). What cannot be read is noted and does not stop the rest.
+    """
+    for number, text in documents(lines):
+        found.documents += 1
+        try:
+            delivery = _delivery(parse(text.encode("utf-8", "surrogateescape")))
+            found.add(decode(delivery, prefix=prefix), where=f"line {number}")
+        except (InvalidDocument, DeliveryError) as error:
+            found.problems.append(f"line {number}: {error}")
+
+
+def documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Split text into JSON documents; each with the number of its first line, counted from 1.
+
+    A document ends where its brackets close. A line that starts a new one while another is open shows that the open
+    one is cut off: it is given as it is, for its reader to refuse.
+    """
+    start, depth, kept = 0, 0, list[str]()
+    for number, (line, following) in enumerate(pairwise(chain(lines, [""])), start=1):
+        if kept and _starts_anew(line, kept, following):
+            yield start, "".join(kept)
+            kept, depth = [], 0
+        if not kept:
+            if not line.strip():
+                continue
+            start = number
+        kept.append(line)
+        depth += _depth(line)
+        if depth <= 0:
+            yield start, "".join(kept)
+            kept, depth = [], 0
+    if kept:
+        yield start, "".join(kept)
+
+
+def _starts_anew(line: str, kept: Sequence[str], following: str) -> bool:
+    """Whether ``line`` cannot belong to the document whose lines are ``kept``."""
+    if not line.startswith("{"):
+        return False
+    indented = len(kept) > 1 and kept[1][:1].isspace()
+    if indented or not kept[-1].rstrip().endswith(_BEFORE_A_VALUE):
+        # In an indented document only its end stands in the first column; elsewhere no value can stand here.
+        return True
+    # An element of a list is followed by another one, after a comma, or by the end of the list.
+    whole = line.rstrip().endswith("}") and _depth(line) == 0
+    return whole and not following.lstrip().startswith(("]", "}", ","))
+
+
+def _depth(line: str) -> int:
+    return sum({"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0) for match in _STRUCTURE.finditer(line))
+
+
+def _delivery(document: object) -> Delivery:
+    headers: Mapping[str, str] = {}
+    if isinstance(document, dict) and isinstance(document.get("headers"), dict) and "body" in document:
+        headers = {str(name).lower(): str(value) for name, value in document["headers"].items()}
+        document = document["body"]
+    if isinstance(document, dict) and "events" not in document and "target" in document:
+        document = {"events": [document]}
+    return Delivery(headers=headers, body=_body(document))
+
+
+def _body(document: object) -> bytes:
+    try:
+        return document.encode() if isinstance(document, str) else encode(document)
+    except (ValueError, RecursionError) as error:
+        # What can be read cannot always be written: nesting, and numbers of thousands of digits.
+        raise InvalidDocument(f"not one valid JSON document: {error}") from error

@@ -1,0 +1,73 @@
+"""Requests and reports as JSON lines, between ``serve`` and the commands that go through it. Pure."""
+
+from receiver.document import Document, InvalidDocument, convert, encode, parse
+from receiver.sync.engine import PollRequest, QueueView, ReplayRequest, Report, Request, SyncRequest
+from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.replay import Replayed
+
+_REQUESTS: dict[str, type[Request]] = {"sync": SyncRequest, "poll": PollRequest, "replay": ReplayRequest}
+_REPORTS: dict[str, type[Report]] = {"outcome": Outcome, "surveyed": Surveyed, "replayed": Replayed}
+
+
+class Failure(Document, frozen=True):
+    """The request could not be carried out; ``usage`` where it is the caller's fault."""
+
+    error: str
+    usage: bool = False
+
+
+class End(Document, frozen=True):
+    """Nothing more will come: without this line the conversation was cut off, which HTTP clients may not notice."""
+
+
+_ENDS: dict[str, type[Failure | End]] = {"failure": Failure, "end": End}
+
+
+def request_kind(request: Request) -> str:
+    """The last part of the request's path."""
+    return next(kind for kind, shape in _REQUESTS.items() if isinstance(request, shape))
+
+
+def read_request(kind: str, body: bytes) -> Request:
+    """Read a request.
+
+    Raises:
+        InvalidDocument: it is none.
+    """
+    return convert(parse(body), _REQUESTS[kind])
+
+
+def write_report(report: Report | Failure | End) -> bytes:
+    """One line."""
+    kind = next(kind for kind, shape in {**_REPORTS, **_ENDS}.items() if type(report) is shape)
+    return encode({"kind": kind, "report": report}) + b"\n"
+
+
+def read_report(line: bytes) -> Report | Failure | End:
+    """Read one line.
+
+    Raises:
+        InvalidDocument: it is no report of this version.
+    """
+    document = parse(line)
+    if not isinstance(document, dict) or "report" not in document:
+        raise InvalidDocument("not a report")
+    kind = document.get("kind")
+    shape = {**_REPORTS, **_ENDS}.get(kind) if isinstance(kind, str) else None
+    if shape is None:
+        raise InvalidDocument(f"a report of the unknown kind {kind!r}")
+    return convert(document["report"], shape)
+
+
+def write_queue(view: QueueView) -> bytes:
+    """The list of tasks."""
+    return encode(view)
+
+
+def read_queue(body: bytes) -> QueueView:
+    """Read the list of tasks.
+
+    Raises:
+        InvalidDocument: it is none of this version.
+    """
+    return convert(parse(body), QueueView)

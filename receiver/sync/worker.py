@@ -1,0 +1,300 @@
+"""Takes due tasks from the queue, runs them side by side, and reports what became of each."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from receiver.addon import AddonRepository
+from receiver.errors import LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError
+from receiver.sync.outcome import Outcome, Status, Surveyed
+from receiver.sync.ports import Clock
+from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
+from receiver.sync.survey import Survey
+from receiver.sync.syncer import Desired, Syncer
+from receiver.tasks.queue import TaskQueue
+from receiver.tasks.task import EVERYTHING, Lease, Trigger
+
+_log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+_RENEW_SECONDS = 20.0
+"""A third of a lease; also the longest wait without a look at the queue: clocks jump, no due task may be left lying."""
+_PAUSE_AFTER_FAULT = 1.0
+
+Listener = Callable[[Outcome | Surveyed], None]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is known of a sync so far, for the report of whatever end it comes to."""
+
+    lease: Lease
+    turn: int
+    started: float
+    desired: Desired | None = None
+
+
+class Workers:
+    """Up to ``concurrency`` tasks at once; `run` until `stop`."""
+
+    def __init__(
+        self,
+        *,
+        queue: TaskQueue,
+        syncer: Syncer,
+        survey: Survey,
+        prefix: str,
+        concurrency: int,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._queue = queue
+        self._syncer = syncer
+        self._survey = survey
+        self._prefix = prefix
+        self._concurrency = concurrency
+        self._clock = clock
+        self._jitter = jitter
+        self._sleep = sleep
+        self._listeners: list[Listener] = []
+        self._stopping = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Lease] = {}
+        self._kept = clock()
+        self._turn = 0
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell ``listener`` every outcome from now on; the answer ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run now."""
+        return len(self._running)
+
+    @property
+    def turn(self) -> int:
+        """How often the queue was asked for a task: an outcome of a later turn knows of what is queued now."""
+        return self._turn
+
+    async def run(self) -> None:
+        """Work until `stop`: then nothing new is taken, and what runs is awaited."""
+        while not self._stopping.is_set():
+            try:
+                lease = await self._next()
+                if lease is None:
+                    await self._wait()
+                elif self._stopping.is_set():
+                    await self._report(self._queue.give_back(lease))
+                else:
+                    self._begin(lease)
+            except QueueUnavailable as error:
+                _log.error("the queue cannot be read: %s", error)
+                await self._pause(_PAUSE_AFTER_FAULT)
+        if self._running:
+            await asyncio.wait(set(self._running))
+
+    def stop(self) -> None:
+        """Take no more tasks."""
+        self._stopping.set()
+
+    async def give_back(self) -> None:
+        """Cancel what runs; each task goes back to the queue as it was."""
+        # What is cancelled before its first step could not give anything back.
+        await asyncio.sleep(0)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running))
+
+    def _begin(self, lease: Lease) -> None:
+        attempt = _Attempt(lease=lease, turn=self._turn, started=self._clock())
+        task = asyncio.create_task(self._handle(attempt), name=f"sync {lease.task.repository}")
+        self._running[task] = lease
+        task.add_done_callback(self._running.pop)
+
+    async def _next(self) -> Lease | None:
+        await self._keep()
+        if len(self._running) >= self._concurrency:
+            return None
+        self._turn += 1
+        return await self._queue.lease(now=self._clock(), seconds=LEASE_SECONDS)
+
+    async def _keep(self) -> None:
+        """Renew the leases of what runs, and only then end those that ran out: no addon is ever synced twice at once.
+
+        It must be in this order: a computer that slept finds all leases run out when it wakes. What runs out for good
+        belongs to a result that could not be stored: see `_report`.
+        """
+        now = self._clock()
+        if abs(now - self._kept) < _RENEW_SECONDS:
+            return
+        for lease in list(self._running.values()):
+            with contextlib.suppress(LeaseLost):  # it has just been reported
+                await self._queue.renew(lease, until=now + LEASE_SECONDS)
+        await self._queue.expire(now=now)
+        self._kept = now
+
+    async def _wait(self) -> None:
+        """Until something may have become due, a place is free, or it is time to stop."""
+        seconds = _RENEW_SECONDS
+        if len(self._running) < self._concurrency:
+            due = await self._queue.next_due()
+            seconds = _RENEW_SECONDS if due is None else min(max(due - self._clock(), 0.0), _RENEW_SECONDS)
+        await self._first_of(self._queue.wait(seconds), *self._running)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._first_of(self._sleep(seconds))
+
+    async def _first_of(self, wait: Awaitable[None], *running: asyncio.Task[None]) -> None:
+        """Return when ``wait`` or one of ``running`` is done, or it is time to stop."""
+        waits = {asyncio.ensure_future(wait), asyncio.ensure_future(self._stopping.wait())}
+        try:
+            await asyncio.wait({*waits, *running}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in waits:
+                waiting.cancel()
+
+    async def _handle(self, attempt: _Attempt) -> None:
+        try:
+            if attempt.lease.task.repository == EVERYTHING:
+                await self._look_at_everything(attempt)
+            else:
+                await self._sync(attempt)
+        except asyncio.CancelledError:
+            await self._report(self._queue.give_back(attempt.lease))
+            raise
+        except Exception as error:  # noqa: BLE001 - told to everybody who waits, and not repeated for this digest
+            await self._fault(attempt, error)
+
+    async def _fault(self, attempt: _Attempt, error: Exception) -> None:
+        """A fault of the program: other addons go on, this one is parked, and people must know."""
+        repository = attempt.lease.task.repository
+        _log.error("%s: a fault of addon-sync, please report it", repository, exc_info=error)
+        reason = f"a fault of addon-sync: {error!r}"
+        await self._park(attempt, reason)
+        if repository == EVERYTHING:
+            self._tell(self._surveyed(attempt, error=reason))
+        else:
+            self._tell(self._outcome(attempt, "failed", error=reason, parked=True))
+
+    async def _sync(self, attempt: _Attempt) -> None:
+        try:
+            outcome = await self._attempt(attempt)
+        except NotInRegistry as error:
+            if attempt.desired is None:
+                # No repository or no tag: nothing to install, and what is installed stays. A push cures it.
+                await self._settle(attempt, self._outcome(attempt, "absent", error=str(error)))
+            else:
+                await self._failed(attempt, error)
+        except ReceiverError as error:
+            await self._failed(attempt, error)
+        else:
+            await self._settle(attempt, outcome)
+
+    async def _attempt(self, attempt: _Attempt) -> Outcome:
+        task = attempt.lease.task
+        repository = AddonRepository.parse(task.repository, prefix=self._prefix)
+        attempt.desired = desired = await self._syncer.look(repository)
+        current = await self._syncer.is_current(desired)
+        if current and not task.force:
+            return self._outcome(attempt, "unchanged")
+        parked = await self._queue.parked(task.repository)
+        if parked is not None and parked.digest == str(desired.digest) and not task.trigger.revives:
+            return self._outcome(attempt, "failed", error=parked.error, parked=True)
+        if not current:
+            _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
+        installed = await self._syncer.install(desired)
+        installation = installed.installation
+        return self._outcome(
+            attempt,
+            "installed",
+            version=installed.version,
+            files=installation.files,
+            fetched=installed.fetched,
+            visible=installation.visible,
+            kept=installation.kept,
+        )
+
+    async def _settle(self, attempt: _Attempt, outcome: Outcome) -> None:
+        """Done; or look again, where an event brought nothing new and its tag may not be visible yet."""
+        task = attempt.lease.task
+        nothing_new = outcome.status in {"unchanged", "absent"} or outcome.parked
+        if nothing_new and task.trigger is Trigger.EVENT and task.looks < len(LOOK_AGAIN):
+            await self._report(self._queue.look_again(attempt.lease, due=self._clock() + LOOK_AGAIN[task.looks]))
+            return
+        await self._report(self._queue.complete(attempt.lease, unpark=not outcome.parked))
+        self._tell(outcome)
+
+    async def _failed(self, attempt: _Attempt, error: ReceiverError) -> None:
+        lease, now = attempt.lease, self._clock()
+        decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
+        if isinstance(decision, Park):
+            await self._park(attempt, decision.reason)
+        else:
+            await self._report(self._queue.retry(lease, due=now + decision.delay, error=str(error)))
+        self._tell(self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park)))
+
+    async def _park(self, attempt: _Attempt, reason: str) -> None:
+        digest = str(attempt.desired.digest) if attempt.desired else None
+        await self._report(self._queue.park(attempt.lease, digest=digest, error=reason, now=self._clock()))
+
+    async def _look_at_everything(self, attempt: _Attempt) -> None:
+        lease = attempt.lease
+        try:
+            surveyed = await self._survey.run()
+        except ReceiverError as error:
+            decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
+            # A poll is never parked: lost events are its business, and nobody might ask for another one.
+            delay = MAX_DELAY if isinstance(decision, Park) else decision.delay
+            await self._report(self._queue.retry(lease, due=self._clock() + max(delay, 1.0), error=str(error)))
+            self._tell(self._surveyed(attempt, error=str(error)))
+            return
+        trigger = Trigger.POLL if lease.task.trigger is Trigger.EVENT else lease.task.trigger
+        if surveyed.changed and not await self._report(
+            self._queue.enqueue(surveyed.changed, trigger=trigger, now=self._clock())
+        ):
+            # Not completed: the look will be repeated, and who waits for it is told then.
+            return
+        await self._report(self._queue.complete(lease, unpark=True))
+        self._tell(replace(surveyed, turn=attempt.turn))
+
+    def _surveyed(self, attempt: _Attempt, *, error: str) -> Surveyed:
+        started = attempt.started
+        return Surveyed(started=started, duration=self._clock() - started, error=error, turn=attempt.turn)
+
+    def _outcome(self, attempt: _Attempt, status: Status, **details: Any) -> Outcome:
+        desired = attempt.desired
+        return Outcome(
+            repository=attempt.lease.task.repository,
+            status=status,
+            trigger=attempt.lease.task.trigger,
+            asked=attempt.lease.task.created,
+            started=attempt.started,
+            duration=self._clock() - attempt.started,
+            digest=str(desired.digest) if desired else None,
+            tag=desired.choice.tag if desired else None,
+            turn=attempt.turn,
+            **details,
+        )
+
+    async def _report(self, change: Awaitable[object]) -> bool:
+        """Carry out a change of the queue; where it cannot be, the lease runs out and the task is taken again."""
+        try:
+            await change
+        except LeaseLost as error:
+            _log.warning("another worker has the task now: %s", error)
+        except QueueUnavailable as error:
+            _log.error("a result could not be stored, the task will run again: %s", error)
+        else:
+            return True
+        return False
+
+    def _tell(self, outcome: Outcome | Surveyed) -> None:
+        for listener in list(self._listeners):
+            listener(outcome)

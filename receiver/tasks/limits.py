@@ -1,0 +1,32 @@
+"""How much the queue and the journal hold. Pure."""
+
+from dataclasses import dataclass
+
+DUPLICATE_WINDOW = 24 * 3600.0
+"""Seconds in which a second event with the same sender and identifier is a duplicate (hazards, endpoint rules)."""
+LEAST_WEIGHT = 1024
+"""Bytes that the smallest delivery counts: a row has a cost of its own, and a flood may be of empty bodies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Global caps: what a sender can make the receiver store, whatever it sends."""
+
+    repositories: int = 10_000
+    """Names that are known, and by that tasks of a kind; beyond them new names are refused until some are done."""
+    journal_bytes: int = 128 * 1024 * 1024
+    """Bytes of deliveries (`weight`); beyond them the oldest are forgotten."""
+    seen: int = 50_000
+    """Event identifiers; beyond them the oldest are forgotten: dropping duplicates is a courtesy, not a defence."""
+    instances: int = 16
+    """Processes remembered a sender."""
+
+
+def weight(headers: bytes, body: bytes) -> int:
+    """What a delivery counts in the journal, in bytes."""
+    return max(LEAST_WEIGHT, len(headers) + len(body))
+
+
+def is_duplicate(first: float | None, now: float) -> bool:
+    """Whether an event first seen at ``first`` comes again at ``now``; the clock may have been set back meanwhile."""
+    return first is not None and abs(now - first) < DUPLICATE_WINDOW

@@ -1,0 +1,160 @@
+"""What the durable queue does with its tables, one function a statement or two; inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import replace
+from typing import cast
+
+from receiver.document import decode, encode
+from receiver.errors import LeaseLost
+from receiver.tasks.limits import LEAST_WEIGHT
+from receiver.tasks.queue import Event, StoredDelivery, Verdict
+from receiver.tasks.statements import text
+from receiver.tasks.task import TRANSITIONS, Lease, State, Task, Trigger
+
+_Row = tuple[str, str, str, float, float, int, int, int, str | None, str | None]
+
+
+def lease(
+    connection: sqlite3.Connection, *, token: str, now: float, until: float, only: Collection[str] | None
+) -> Lease | None:
+    """Take the task that has been due longest; None where there is none."""
+    names = None if only is None else _json(only)
+    rows = connection.execute(text("lease"), {"token": token, "until": until, "now": now, "only": names}).fetchall()
+    return Lease(task=_task(rows[0]), token=token, until=until) if rows else None
+
+
+def renew(connection: sqlite3.Connection, held: Lease, until: float) -> Lease:
+    """Keep a lease.
+
+    Raises:
+        LeaseLost: nothing was changed; so it is for `take`.
+    """
+    if connection.execute(text("renew"), {"token": held.token, "until": until}).rowcount == 0:
+        raise _lost(held)
+    return replace(held, until=until)
+
+
+def take(connection: sqlite3.Connection, held: Lease) -> Task:
+    """End a lease: its task is out of the list now, and what becomes of it is put in anew."""
+    rows = connection.execute(text("take"), {"token": held.token}).fetchall()
+    if not rows:
+        raise _lost(held)
+    return _task(rows[0])
+
+
+def take_overdue(connection: sqlite3.Connection, now: float | None) -> list[Task]:
+    """End the leases that ran out by ``now``, or all; their tasks are out of the list."""
+    return [_task(row) for row in connection.execute(text("take_overdue"), {"now": now}).fetchall()]
+
+
+def requeue(connection: sqlite3.Connection, task: Task, *, verb: str, waits: bool = False) -> None:
+    """Queue ``task``, which was leased; where one was queued meanwhile and ``waits``, that one's due time holds."""
+    connection.execute(text("requeue"), {**_values(task), "state": TRANSITIONS[State.LEASED, verb], "waits": waits})
+
+
+def park(connection: sqlite3.Connection, task: Task) -> None:
+    """Park ``task``, which was leased, in the place of an older parked one."""
+    connection.execute(text("park"), {**_values(task), "state": TRANSITIONS[State.LEASED, "park"]})
+
+
+def discard(connection: sqlite3.Connection, repositories: Collection[str]) -> int:
+    """Forget parked tasks; how many there were."""
+    return connection.execute(text("discard"), {"repositories": _json(repositories)}).rowcount
+
+
+def all_tasks(connection: sqlite3.Connection) -> list[Task]:
+    """The whole list."""
+    return [_task(row) for row in connection.execute(text("tasks"))]
+
+
+def parked(connection: sqlite3.Connection, repository: str) -> Task | None:
+    """The parked task of ``repository``."""
+    row = connection.execute(text("parked"), {"repository": repository}).fetchone()
+    return None if row is None else _task(row)
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    """When the next task that can be leased is due."""
+    return cast("float | None", connection.execute(text("next_due")).fetchone()[0])
+
+
+def known_names(connection: sqlite3.Connection) -> list[str]:
+    """Every repository that was named."""
+    return [name for (name,) in connection.execute(text("repositories"))]
+
+
+def evict_repositories(connection: sqlite3.Connection, most: int) -> list[str]:
+    """Forget the oldest names that nothing waits for; which."""
+    return [name for (name,) in connection.execute(text("forget_repositories"), {"most": most}).fetchall()]
+
+
+def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Where the journal begins and ends in the stream of bytes; where it is empty, both are the same."""
+    begin, end = connection.execute(text("bounds"), {"least": LEAST_WEIGHT}).fetchone()
+    return (0, 0) if begin is None else (begin, end)
+
+
+def page(connection: sqlite3.Connection, *, after: int, last: int, filters: dict[str, object]) -> list[StoredDelivery]:
+    """The deliveries with an id above ``after`` and up to ``last`` that pass ``filters``."""
+    return [_delivery(row) for row in connection.execute(text("page"), {"after": after, "last": last, **filters})]
+
+
+def trim(connection: sqlite3.Connection, *, before: float, max_bytes: int, most: int) -> int:
+    """Forget at most ``most`` deliveries: too old ones first, then the oldest beyond ``max_bytes``; how many."""
+    count = connection.execute(text("trim_old"), {"before": before, "most": most}).rowcount
+    floor = bounds(connection)[1] - max_bytes
+    return count + connection.execute(text("trim_below"), {"floor": floor, "most": most - count}).rowcount
+
+
+def _task(row: _Row) -> Task:
+    repository, state, trigger, due, created, attempts, looks, force, error, digest = row
+    return Task(
+        repository=repository,
+        state=State(state),
+        trigger=Trigger(trigger),
+        due=due,
+        created=created,
+        attempts=attempts,
+        looks=looks,
+        force=bool(force),
+        error=error,
+        digest=digest,
+    )
+
+
+def _values(task: Task) -> dict[str, object]:
+    return {
+        "repository": task.repository,
+        "trigger": task.trigger,
+        "revives": task.trigger.revives,
+        "due": task.due,
+        "created": task.created,
+        "attempts": task.attempts,
+        "looks": task.looks,
+        "force": task.force,
+        "error": task.error,
+        "digest": task.digest,
+    }
+
+
+def _delivery(row: tuple[int, str, float, Verdict, str | None, bytes, bytes, str]) -> StoredDelivery:
+    number, sender, received, verdict, reason, headers, body, events = row
+    return StoredDelivery(
+        id=number,
+        sender=sender,
+        received=received,
+        verdict=verdict,
+        reason=reason,
+        headers=headers,
+        body=body,
+        events=decode(events.encode(), tuple[Event, ...]),
+    )
+
+
+def _lost(held: Lease) -> LeaseLost:
+    return LeaseLost(f"the lease of {held.task.repository} ran out or was reported already")
+
+
+def _json(names: Collection[str]) -> str:
+    return encode(list(names)).decode()

@@ -1,0 +1,132 @@
+# What ./scripts/quickstart and ./scripts/test share: find Python, make .venv, get components. Sourced by both, not run.
+# shellcheck shell=bash
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+cache=$root/.cache
+cd -- "$root" || exit 2
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 2; }
+
+# Run as root: directly, or by a sudo that asks for nothing. False where neither is possible.
+privileged() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif can_sudo; then sudo -n "$@"
+  else return 1
+  fi
+}
+can_sudo() { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+has_root() { [ "$(id -u)" -eq 0 ] || can_sudo; }
+
+# apt-get that asks nothing, gives up on a dead mirror, and is quiet unless it fails.
+apt_get() {
+  local log
+  log=$(mktemp)
+  if privileged env DEBIAN_FRONTEND=noninteractive timeout 300 \
+    apt-get -o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15 "$@" >"$log" 2>&1
+  then rm -f "$log"; return 0
+  fi
+  say "   apt-get $1 failed:"
+  grep -E '^(E|Err):?' "$log" | head -n 3 | sed 's/^/     /' || true
+  rm -f "$log"
+  return 1
+}
+
+apt_updated=
+apt_update() {
+  if [ -z "$apt_updated" ]; then
+    apt_updated=yes
+    has_root || return 1
+    say "   apt-get update"
+    apt_get update || return 1
+  fi
+}
+
+# Prints an interpreter that is new enough.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      say "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# $venv with an interpreter that works; made anew where it was left half made.
+make_venv() {
+  local python package
+  if [ -f "$venv/.made" ] && "$venv/bin/python" -c '' 2>/dev/null; then return 0; fi
+  python=$(find_python) || fail "Python 3.11 or later is missing. On Debian 12 or Ubuntu 24.04: sudo apt-get install python3 python3-venv
+On Ubuntu 22.04: sudo apt-get install python3.11 python3.11-venv. One elsewhere: PYTHON=/path/to/python3.11 $0"
+  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    package=${python##*/}-venv
+    if [ -z "${PYTHON:-}" ] && has_root && command -v apt-get >/dev/null; then
+      say "   Python has no venv: installing $package"
+      if apt_update; then apt_get install -y --no-install-recommends "$package" || true; fi
+    fi
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv is missing: sudo apt-get install $package"
+  fi
+  say "   making .venv with $("$python" --version)"
+  "$python" -m venv --clear "$venv" || fail "The virtual environment $venv could not be made."
+  touch "$venv/.made"
+}
+
+# install_project [GROUP]: the project, editable, with a dependency group; only where pyproject.toml or the place changed.
+install_project() {
+  mkdir -p "$cache"
+  # Two scripts that start at once would build one environment on top of each other.
+  if command -v flock >/dev/null; then exec 9>"$cache/environment.lock" && flock 9; fi
+  install_unlocked "$@"
+  exec 9>&-
+}
+
+install_unlocked() {
+  local group=${1:-} stamp requirements=()
+  make_venv
+  stamp=$({ cat pyproject.toml; say "$root"; "$venv/bin/python" --version; } | sha256sum)
+  if [ "$(cat "$venv/.installed$group" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+  if [ -n "$group" ]; then
+    # pip learned --group in 25.1; Debian 12 has 23.0.
+    mapfile -t requirements < <("$venv/bin/python" - "$group" <<'PYTHON'
+import sys, tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]], sep="\n")
+PYTHON
+    )
+  fi
+  say "   installing the project${group:+ and what its $group group names} into .venv"
+  rm -f "$venv/.installed$group"
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e . "${requirements[@]}" ||
+    fail "pip could not install the project. Without network: PIP_FIND_LINKS=/folder/of/wheels PIP_NO_INDEX=1 $0"
+  say "$stamp" | tee "$venv/.installed$group" >"$venv/.installed"
+}
+
+# A docker-registry on PATH. The distribution's package is unpacked below .cache/: installing it would start a service on
+# port 5000, and unpacking needs no root.
+get_registry() {
+  local unpacked=$cache/docker-registry/usr/bin
+  if command -v docker-registry >/dev/null; then return 0; fi
+  if [ ! -x "$unpacked/docker-registry" ]; then
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+    say "   docker-registry is missing: unpacking the distribution's package below .cache/"
+    if ! unpack docker-registry; then
+      if ! { apt_update && unpack docker-registry; }; then
+        say "   could not get it. By hand: sudo apt-get update && sudo apt-get install docker-registry"
+        return 1
+      fi
+    fi
+  fi
+  PATH=$PATH:$unpacked
+}
+
+# unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
+unpack() (
+  mkdir -p "$cache"
+  scratch=$(mktemp -d "$cache/unpack.XXXXXX")
+  trap 'rm -rf "$scratch"' EXIT
+  cd "$scratch" || exit 1
+  timeout 120 apt-get -o Acquire::Retries=0 -o Acquire::http::Timeout=15 download "$1" >/dev/null 2>&1 || exit 1
+  dpkg-deb -x ./*.deb tree && rm -rf "${cache:?}/$1" && mv tree "$cache/$1"
+)

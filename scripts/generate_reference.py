@@ -1,0 +1,108 @@
+"""Write the reference of settings and commands from the code, so that neither can drift from it."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from receiver.cli.main import COMMANDS, cli
+from receiver.config import SETTINGS, Setting
+
+ROOT = Path(__file__).parents[1]
+_NOTE = "<!-- Written by scripts/generate-reference from the code; a test compares it. -->"
+_NOTATION = """\
+Flag over environment over `--config FILE` over default. An environment variable that is set to nothing counts as not
+set. An unknown key in the file, a key that stands twice, a value of the wrong type or an unreadable file ends the
+command with exit code 2 and a line that names it.
+
+| notation | examples |
+|---|---|
+| BOOL | `true`, `$true`, `1`, `false`, `$false`, `0`; any case |
+| DURATION | `90s`, `5m`, `1h30m`, `250ms`, `30d`; `0` |
+| SIZE | `64MiB`, `1GiB`, `4096` (bytes) |
+| COUNT | `4`; from 1 |
+| LIST | comma separated; in YAML also a list |
+| ADDRESS | `127.0.0.1:8080`, `[::1]:0`, `:8080` (all addresses) |
+
+A secret is given by the variable or, better, by a file: append `_FILE` to the variable or `_file` to the YAML key. The
+file is read again when it changes. There is no flag for the secret itself, since other users see command lines.
+
+```yaml
+# addon-sync.yaml
+registry_url: oci://registry.local:30500
+token_file: /etc/addon-sync/token
+poll_interval: 10m
+repositories: [addons/monitoring, addons/ingress-nginx]
+```
+"""
+
+
+def settings() -> str:
+    """``docs/reference/settings.md``."""
+    table = ["| variable | flag, YAML key | value | default | meaning |", "|---|---|---|---|---|", *map(_row, SETTINGS)]
+    return "\n".join(["# Settings", "", _NOTE, "", _NOTATION, *table]) + "\n"
+
+
+def _row(setting: Setting) -> str:
+    name = f"`{setting.name}`" + (f", `{setting.name}_FILE`" if setting.secret else "")
+    key = f"`{setting.key}`" + (f", `{setting.key}_file`" if setting.secret else "")
+    value = setting.placeholder
+    return f"| {name} | `{setting.flag}`, {key} | {value} | {_default(setting)} | {setting.help} |"
+
+
+def _default(setting: Setting) -> str:
+    if setting.windows is not None:
+        return f"`{setting.windows}` on Windows"
+    return f"`{setting.default}`" if setting.default else "none"
+
+
+def commands() -> str:
+    """``docs/reference/commands.md``."""
+    parts = ["# Commands", "", _NOTE, "", "`addon-sync COMMAND`, or `python -m receiver COMMAND`.", ""]
+    parts += ["| exit code | |", "|---|---|", "| 0 | done, also where there was nothing to do |"]
+    parts += ["| 1 | at least one addon failed |", "| 2 | usage or configuration |"]
+    with click.Context(cli, info_name="addon-sync") as context:
+        for name in COMMANDS:
+            command = cli.get_command(context, name)
+            assert command is not None
+            parts += ["", *_command(command, click.Context(command, info_name=name, parent=context))]
+    return "\n".join(parts) + "\n"
+
+
+def _command(command: click.Command, context: click.Context) -> Iterator[str]:
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    text, _, examples = inspect.cleandoc(command.help or "").partition("\b")
+    yield from (f"## {context.command_path}", "", f"`{usage}`", "", text.strip(), "", "```sh")
+    yield from (line.strip() for line in examples.strip().splitlines()[1:])
+    yield from ("```", "", "| flag | meaning |", "|---|---|")
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    own = [option for option in options if option.opts[0] not in _FLAGS]
+    yield from (_option(option) for option in own)
+    shared = ", ".join(f"`{option.opts[0]}`" for option in options if option.opts[0] in _FLAGS)
+    yield from ("", f"Settings ([settings.md](settings.md)): {shared}.")
+
+
+_FLAGS = {setting.flag for setting in SETTINGS}
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+    choices = f" ({', '.join(option.type.choices)})" if isinstance(option.type, click.Choice) else ""
+    value = f" {option.metavar or option.type.name.upper()}" if not option.is_flag and not choices else ""
+    return f"| {names}{value}{choices} | {option.help} |"
+
+
+DOCUMENTS = {"docs/reference/settings.md": settings, "docs/reference/commands.md": commands}
+"""Where each document lies, below the root of the repository."""
+
+
+def main() -> None:
+    """Write them."""
+    for path, render in DOCUMENTS.items():
+        (ROOT / path).write_text(render(), encoding="utf-8", newline="\n")
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Pack the sample addon and push it: ``python -m scripts.sample_addon http://127.0.0.1:5000 v1.1.0``."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from receiver.errors import ReceiverError
+from receiver.oci.reference import RegistryAddress, Repository, Tag
+from receiver.packaging.artifact import build
+from receiver.packaging.push import Pushed, push
+
+NAME = "hello"
+FOLDER = Path(__file__).parent / "sample" / "addons" / NAME
+
+
+def deliver(
+    address: RegistryAddress,
+    *,
+    prefix: str,
+    version: str,
+    authorization: str | None = None,
+    scratch: Path | None = None,
+) -> Pushed:
+    """Pack the addon as ``version``, exported now, and push it; ``scratch`` is where packing takes place.
+
+    Raises:
+        ReceiverError: it could not be packed or pushed.
+    """
+    with tempfile.TemporaryDirectory(prefix="addon-sync-pack-", dir=scratch) as packed:
+        artifact = build(
+            FOLDER,
+            name=NAME,
+            implementation=NAME,
+            version=version,
+            created=datetime.now(UTC),
+            scratch=Path(packed),
+            description="A sample addon",
+        )
+        repository = Repository.parse(f"{prefix}{NAME}")
+        return asyncio.run(push(artifact, address, repository, [Tag.parse(version)], authorization=authorization))
+
+
+def main(arguments: list[str]) -> int:
+    """Push one version of the sample addon to a registry; 1 where that failed."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.sample_addon", description=main.__doc__)
+    parser.add_argument("registry", help="http://host[:port]")
+    parser.add_argument("version", help="the tag, such as v1.1.0")
+    parser.add_argument("--prefix", default="addons/", help="before the addon's name (addons/)")
+    asked = parser.parse_args(arguments)
+    try:
+        address = RegistryAddress.parse(asked.registry, insecure=True)
+        pushed = deliver(address, prefix=asked.prefix, version=asked.version)
+    except ReceiverError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"pushed {asked.prefix}{NAME}:{asked.version} as {pushed.digest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

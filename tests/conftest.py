@@ -1,0 +1,59 @@
+"""What holds for every test: slow ones on request, seeds that are told, no silent skip on a machine for tests."""
+
+import os
+import random
+from collections.abc import Iterable
+
+import pytest
+
+_SEED = int(os.environ.get("ADDON_SYNC_TEST_SEED") or random.SystemRandom().randrange(2**32))
+# Workers of pytest-xdist inherit the environment, so that one number reproduces the whole run.
+os.environ["ADDON_SYNC_TEST_SEED"] = str(_SEED)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--slow``."""
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_report_header() -> str:
+    """Tell the seed."""
+    return f"seed: {_SEED} (repeat with ADDON_SYNC_TEST_SEED={_SEED})"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect slow tests unless they were asked for; a skip would hide those that miss a component."""
+    if config.getoption("--slow"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With ``CI=true`` a skipped test fails the run: the machine misses a component that it should have."""
+    if session.exitstatus == pytest.ExitCode.OK and _skips_fail() and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a run without a failed test is not green."""
+    if _skips_fail() and _skipped(terminalreporter.config):
+        terminalreporter.write_line("CI=true: skipped tests count as failures", red=True)
+
+
+def _skips_fail() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def _skipped(config: pytest.Config) -> Iterable[object]:
+    # Workers have no reporter; the controller counts for them.
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter.stats.get("skipped", ()) if isinstance(reporter, pytest.TerminalReporter) else ()
+
+
+@pytest.fixture
+def seeded() -> random.Random:
+    """A source of randomness whose seed stands in the header of the run."""
+    return random.Random(_SEED)

@@ -1,0 +1,411 @@
+"""Strangers, broken senders and slow ones at the HTTP door. The numbers (W1 …) are those of the list of cases."""
+
+import asyncio
+import gzip
+import json
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from receiver.server.connections import Limits
+from tests.support.endpoint import PATH, TOKEN, Endpoint, Reply, get, post, running
+from tests.support.notifications import envelope, event
+
+GENERIC = {"error": "a valid credential is required"}
+SMALL = Limits(body=4096)
+HASTY = Limits(headers_seconds=0.2, body_seconds=0.2, unread_seconds=0.2, discard_seconds=0.2)
+
+
+async def answer(endpoint: Endpoint, request: bytes) -> Reply:
+    async with asyncio.timeout(10):
+        reply = await endpoint.ask(request)
+    assert reply is not None
+    return reply
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the server go on until something ``holds`` that it does not tell."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - there is no event for what a client cannot see
+            await asyncio.sleep(0)
+
+
+async def still_serves(endpoint: Endpoint) -> bool:
+    """Whether an honest sender is taken after all that."""
+    return (await answer(endpoint, post(envelope(event())))).status == 202
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("Authorization: Digest sample-token",),
+        ("Authorization: Bearer sample-tokeN",),
+        ("Authorization: Bearer \udcff\udcfe",),
+        ("Authorization: Bearer grün",),
+        ("Authorization: Bearer sample-token", "Authorization: Bearer other"),
+        ("Authorization: Bearer other", "authorization: Bearer sample-token"),
+        ("Authorization: Basic c2FtcGxlLXRva2Vu",),
+        ("Authorization: Basic !!",),
+        ("Authorization:",),
+    ],
+)
+async def test_a_stranger_gets_the_generic_refusal(headers: Sequence[str]) -> None:
+    """Whatever is wrong, the answer is the same, and nothing is stored (W1-W6)."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(event()), *headers, token=None))
+        assert (reply.status, reply.json) == (401, GENERIC)
+        assert reply.headers["www-authenticate"] == "Bearer"
+        assert endpoint.queue.intakes == []
+        assert await still_serves(endpoint)
+
+
+async def test_a_stranger_is_answered_before_the_body_is_read() -> None:
+    """Nobody without a credential makes us wait or keep bytes."""
+    async with running() as endpoint, endpoint.connect() as wire:
+        await wire.send(post(b"", token="wrong", length=1_000_000_000))
+        async with asyncio.timeout(5):
+            reply = await wire.reply()
+        assert reply is not None
+        assert (reply.status, reply.headers["connection"]) == (401, "close")
+
+
+async def test_a_refused_client_that_keeps_sending_is_cut_off() -> None:
+    """Its body is thrown away for a while, so that it sees the answer, and not for ever."""
+    async with running(HASTY) as endpoint, endpoint.connect() as wire:
+        await wire.send(post(b"x" * 1000, token="wrong", length=1_000_000_000))
+        async with asyncio.timeout(5):
+            assert await wire.reply() is not None
+            assert await wire.is_closed()
+
+
+@pytest.mark.parametrize("size", [4095, 4096])
+async def test_a_body_of_the_limit_is_taken(size: int) -> None:
+    """The limit itself is allowed (W9)."""
+    body = envelope(event())
+    async with running(SMALL) as endpoint:
+        assert (await answer(endpoint, post(body + b" " * (size - len(body))))).status == 202
+
+
+async def test_an_announced_body_over_the_limit_is_refused_unread() -> None:
+    """The Content-Length is enough to say no (W9)."""
+    async with running(SMALL) as endpoint:
+        reply = await answer(endpoint, post(b"", length=4097))
+        assert (reply.status, reply.headers["connection"]) == (413, "close")
+        assert endpoint.queue.intakes == []
+
+
+async def test_an_expected_body_over_the_limit_is_not_asked_for() -> None:
+    """The first answer is the refusal, no 100."""
+    async with running(SMALL) as endpoint:
+        assert (await answer(endpoint, post(b"", "Expect: 100-continue", length=4097))).status == 413
+        assert (await answer(endpoint, post(b"", "Expect: 100-continue", length=5, token="no"))).status == 401
+
+
+async def test_an_endless_chunked_body_is_refused() -> None:
+    """No length is announced, so the bytes are counted (W10)."""
+    async with running(SMALL) as endpoint, endpoint.connect() as wire:
+        head = post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        await wire.send(head)
+        for _ in range(8):
+            await wire.send(b"400\r\n" + b" " * 0x400 + b"\r\n")
+        async with asyncio.timeout(5):
+            reply = await wire.reply()
+        assert reply is not None
+        assert reply.status == 413
+        assert await still_serves(endpoint)
+
+
+async def test_a_chunked_body_over_the_limit_is_refused_although_it_came_whole() -> None:
+    """Neither is one trusted that arrives in the same packet as its head (W10)."""
+    async with running(SMALL) as endpoint:
+        head = post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        reply = await answer(endpoint, head + b"1001\r\n" + b" " * 0x1001 + b"\r\n0\r\n\r\n")
+        assert reply.status == 413
+        assert endpoint.queue.intakes == []
+
+
+async def test_a_chunked_body_within_the_limit_is_taken() -> None:
+    """Chunks are how proxies send."""
+    async with running(SMALL) as endpoint:
+        head = post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        body = envelope(event())
+        reply = await answer(endpoint, head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        assert reply.json == {"accepted": 1, "ignored": 0, "quarantined": 0}
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /v1/not", b"POST / HTTP/1.1\r\nHost: a\r\nX-Slow: "])
+async def test_slow_headers_end_with_the_connection(start: bytes) -> None:
+    """A stranger must not hold a connection for nothing (W11)."""
+    async with running(HASTY) as endpoint, endpoint.connect() as wire:
+        await wire.send(start)
+        async with asyncio.timeout(5):
+            assert await wire.is_closed()
+
+
+async def test_slow_headers_of_a_later_request_end_with_the_connection() -> None:
+    """Neither after an honest first one (W11)."""
+    async with running(HASTY) as endpoint, endpoint.connect() as wire:
+        await wire.send(get("/healthz"))
+        assert await wire.reply() is not None
+        await wire.send(b"GET /healthz HTTP/1.1\r\n")
+        async with asyncio.timeout(5):
+            assert await wire.is_closed()
+
+
+async def test_an_idle_connection_outlives_the_deadline_for_headers() -> None:
+    """A sender that keeps its connection must not lose a notification to our closing it."""
+    async with running(HASTY) as endpoint, endpoint.connect() as wire:
+        for _ in range(2):
+            await wire.send(get("/healthz"))
+            assert await wire.reply() is not None
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(HASTY.headers_seconds * 2):
+                    await wire.is_closed()
+
+
+async def test_an_idle_connection_is_closed_in_the_end() -> None:
+    """Not held for ever either."""
+    async with running(Limits(idle_seconds=0.2)) as endpoint, endpoint.connect() as wire:
+        await wire.send(get("/healthz"))
+        assert await wire.reply() is not None
+        async with asyncio.timeout(5):
+            assert await wire.is_closed()
+
+
+async def test_a_slow_body_is_dropped_without_an_answer() -> None:
+    """aiohttp would wait for ever; any answer might be taken for an acceptance (W12)."""
+    async with running(HASTY) as endpoint, endpoint.connect() as wire:
+        await wire.send(post(b'{"eve', length=1000))
+        async with asyncio.timeout(5):
+            assert await wire.is_closed()
+        assert endpoint.queue.intakes == []
+        assert endpoint.count('addon_sync_deliveries_total{sender="unknown",verdict="cut off"}') == 1
+
+
+async def test_a_drip_does_not_extend_the_deadline() -> None:
+    """The deadline is for the whole body, not for each byte (W12)."""
+    limits = Limits(body_seconds=0.5)
+    async with running(limits) as endpoint, endpoint.connect() as wire:
+        await wire.send(post(b"", length=1000))
+        begun = time.monotonic()
+
+        async def drip() -> None:
+            while not wire.writer.is_closing():
+                wire.writer.write(b" ")
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        async with asyncio.timeout(10):
+            assert await wire.is_closed()
+        dripping.cancel()
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("part", [b"", b'{"events"', envelope(event())[:-1]])
+async def test_a_body_that_is_cut_off_is_not_taken(part: bytes) -> None:
+    """Half a delivery is none, and not a malformed one either."""
+    async with running() as endpoint:
+        async with endpoint.connect() as wire:
+            await wire.send(post(part, length=1000))
+        assert await still_serves(endpoint)
+        assert len(endpoint.queue.intakes) == 1
+        await until(lambda: endpoint.count('addon_sync_deliveries_total{sender="unknown",verdict="cut off"}') == 1)
+
+
+async def test_broken_chunks_are_not_taken() -> None:
+    """Framing that cannot be trusted ends the connection."""
+    async with running() as endpoint, endpoint.connect() as wire:
+        head = post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        await wire.send(head + b"5\r\n{}   \r\nzz\r\n")
+        async with asyncio.timeout(5):
+            reply = await wire.reply()
+        assert reply is None or reply.status == 400
+        assert endpoint.queue.intakes == []
+        assert await still_serves(endpoint)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip"])
+async def test_a_compressed_body_is_kept_as_it_came(encoding: str) -> None:
+    """A bomb is never lit; the operator sees what came (W13)."""
+    bomb = gzip.compress(b" " * 50_000_000)
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(bomb, f"Content-Encoding: {encoding}"))
+        assert (reply.status, reply.json) == (202, {"accepted": 0, "ignored": 0, "quarantined": 1})
+        (intake,) = endpoint.queue.intakes
+        assert (intake.verdict, intake.body) == ("quarantined", bomb)
+        assert json.loads(intake.headers)["content-encoding"] == encoding
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500_000,
+        b'{"a":' * 150_000,
+        b'{"events": [], "events": []}',
+        b'{"events": ["\\ud800"]}',
+        b'{"events": ["\x00"]}',
+        b"\xff\xfe",
+        b"9" * 10_000,
+        b"",
+        b"null",
+    ],
+    ids=["deep list", "deep object", "twice", "surrogate", "NUL", "no UTF-8", "long number", "empty", "null"],
+)
+async def test_what_cannot_be_read_gets_202_and_is_kept(body: bytes) -> None:
+    """Any other answer would be repeated for ever and hold back all later events (W14-W16)."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(body))
+        assert (reply.status, reply.json) == (202, {"accepted": 0, "ignored": 0, "quarantined": 1})
+        assert endpoint.queue.intakes[0].body == body
+
+
+async def test_headers_that_are_no_text_can_be_stored() -> None:
+    """A lone surrogate in the journal would fail at the database (W16)."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(b"{}", "Content-Type: a/\udcff", "Ce-Id: gr\u00fcn"))
+        assert reply.status == 202
+        assert json.loads(endpoint.queue.intakes[0].headers) == {"content-type": "a/\\udcff", "ce-id": "gr\\xfcn"}
+
+
+async def test_a_hostile_address_is_neither_used_nor_stored_as_an_event() -> None:
+    """An event that names another registry is a hint about ours (W19)."""
+    hostile = event(target={"repository": "addons/metrics", "url": "https://evil.example/v2/x", "tag": "v1"})
+    async with running() as endpoint:
+        await answer(endpoint, post(envelope({**hostile, "request": {"host": "evil.example"}})))
+        (intake,) = endpoint.queue.intakes
+        assert "evil" not in repr(intake.events)
+
+
+async def test_connections_over_the_limit_are_closed_at_once() -> None:
+    """A stranger cannot take every descriptor of the process; one that leaves makes room."""
+    async with running(Limits(connections=2)) as endpoint:
+        async with endpoint.connect() as one, endpoint.connect() as two:
+            for wire in (one, two):
+                await wire.send(get("/healthz"))
+                assert await wire.reply() is not None
+            async with endpoint.connect() as three, asyncio.timeout(5):
+                assert await three.is_closed()
+            await one.send(get("/healthz"))
+            assert await one.reply() is not None
+            assert endpoint.count("addon_sync_connections_refused_total") == 1
+        await until(lambda: not endpoint.server._connections or not endpoint.server._connections._open)
+        assert await still_serves(endpoint)
+
+
+@asynccontextmanager
+async def deaf_client(endpoint: Endpoint) -> AsyncIterator["asyncio.Task[None]"]:
+    """A client that asks for ever and never reads an answer; gives the asking."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, endpoint.address)
+
+        async def ask() -> None:
+            while True:
+                await loop.sock_sendall(client, get("/metrics") * 100)
+
+        asking = asyncio.create_task(ask())
+        try:
+            yield asking
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_client_that_takes_no_answers_is_cut_off() -> None:
+    """Pipelining without reading must not hold a connection and its answers for ever."""
+    async with running(HASTY) as endpoint:
+        async with deaf_client(endpoint) as asking:
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(asking, 20)
+        assert await still_serves(endpoint)
+
+
+async def test_a_client_that_takes_no_answers_does_not_delay_the_end() -> None:
+    """What cannot be sent is thrown away when the receiver stops."""
+    async with running() as endpoint:
+        connections = endpoint.server._connections
+        assert connections is not None
+        async with deaf_client(endpoint):
+            await until(lambda: any(connection.writing_paused for connection in connections._open))
+            async with asyncio.timeout(5):
+                await endpoint.server.stop(0.2)
+            await until(lambda: not connections._open)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\r\n \r\n",
+        b"POST /v1/notifications HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"POST /v1/notifications HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 100 + b"\r\n",
+        b"GET / HTTP/1.1\r\nX\x1b[31m: \x00\r\n\r\n",
+    ],
+    ids=[
+        "TLS",
+        "version",
+        "blank",
+        "two lengths",
+        "negative",
+        "smuggling",
+        "long path",
+        "long field",
+        "many",
+        "control",
+    ],
+)
+async def test_what_is_no_http_is_refused_quietly(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A port scanner neither fills the log nor writes in it."""
+    caplog.set_level(logging.INFO)
+    async with running(HASTY) as endpoint:
+        async with asyncio.timeout(10):
+            reply = await endpoint.ask(garbage)
+        assert reply is None or reply.status in {400, 401}
+        assert caplog.records == []
+        assert await still_serves(endpoint)
+
+
+async def test_a_fault_of_ours_tells_the_operator_and_not_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    """No traceback, path or name of a class leaves the process."""
+
+    def broken() -> Sequence[str]:
+        raise RuntimeError("secret of /var/lib")
+
+    async with running(ready=broken) as endpoint:
+        reply = await answer(endpoint, get("/readyz"))
+        assert (reply.status, reply.json) == (500, {"error": "fault of the receiver"})
+        assert "secret of /var/lib" in caplog.text
+        assert await still_serves(endpoint)
+
+
+async def test_neither_token_nor_control_characters_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is sent, at any level of detail."""
+    caplog.set_level(logging.DEBUG)
+    async with running() as endpoint:
+        hostile = event(id="a", action="push", target={"repository": "addons/\x1b[2J\r\nforged"})
+        await answer(endpoint, post(envelope(hostile), "Content-Type: \x7f/\u202e"))
+        await answer(endpoint, post(b"{}", token="wrong-token"))
+        await answer(endpoint, post(b"\x1b[31m", f"Ce-Type: {TOKEN}\x1b"))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("receiver")]
+    assert ours
+    assert all(message.isprintable() for message in ours)
+    assert not [message for message in ours if "token" in message]
+
+
+async def test_an_absolute_target_reaches_the_same_endpoint() -> None:
+    """Proxies send one (RFC 9112 section 3.2.2); its host counts for nothing."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(event()), path=f"http://evil.example{PATH}"))
+        assert reply.status == 202

@@ -1,0 +1,373 @@
+"""The sync room with nothing outside: registry, blobs, catalogue and time in memory, and a world that joins them."""
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from receiver.catalog.release import Installation, Release
+from receiver.errors import NotInRegistry, QueueError, ReceiverError
+from receiver.oci import media
+from receiver.oci.descriptor import Descriptor
+from receiver.oci.digest import Digest
+from receiver.sync.engine import Engine
+from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.plan import NAME
+from receiver.sync.ports import ManifestBody
+from receiver.sync.survey import Survey
+from receiver.sync.syncer import Syncer, SyncPolicy
+from receiver.sync.worker import Workers
+from receiver.tasks.memory import MemoryQueue
+from receiver.tasks.task import Lease, State, Task, Trigger
+
+T = TypeVar("T")
+NOW = 1_795_000_000.0
+PREFIX = "addons/"
+JITTER = 0.5
+_PATIENCE = 30.0
+_TURNS = 20
+"""Of the event loop: several times as many as anybody needs to get from the end of a task to the next wait."""
+
+
+class ManualClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+        self._moved = asyncio.Condition()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def advance(self, seconds: float) -> None:
+        """Move on, and wake who slept that long; first, who is about to sleep falls asleep by the old time."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        self.now += seconds
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed."""
+        self.slept.append(seconds)
+        deadline = self.now + seconds
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.now >= deadline)
+
+
+class ClockedQueue(MemoryQueue):
+    """Waits by the manual clock; raises what is in ``broken`` for the verb."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.broken: dict[str, QueueError] = {}
+        self.leased: Counter[str] = Counter()
+
+    def queued(self) -> list[Task]:
+        """The tasks that wait, or run."""
+        return [task for (_, state), task in self._tasks.items() if state is not State.PARKED]
+
+    async def lease(self, *, now: float, seconds: float, only: Collection[str] | None = None) -> Lease | None:
+        self._fail("lease")
+        lease = await super().lease(now=now, seconds=seconds, only=only)
+        if lease is not None:
+            self.leased[lease.task.repository] += 1
+        return lease
+
+    async def renew(self, lease: Lease, *, until: float) -> Lease:
+        self._fail("renew")
+        return await super().renew(lease, until=until)
+
+    async def complete(self, lease: Lease, *, unpark: bool) -> None:
+        self._fail("complete")
+        await super().complete(lease, unpark=unpark)
+
+    async def enqueue(
+        self,
+        repositories: Collection[str],
+        *,
+        trigger: Trigger,
+        now: float,
+        due: float | None = None,
+        force: bool = False,
+    ) -> None:
+        self._fail("enqueue")
+        await super().enqueue(repositories, trigger=trigger, now=now, due=due, force=force)
+
+    async def next_due(self) -> float | None:
+        self._fail("next_due")
+        return await super().next_due()
+
+    async def wait(self, seconds: float) -> None:
+        arrival, passed = asyncio.ensure_future(self._arrival.wait()), asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({arrival, passed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            arrival.cancel()
+            passed.cancel()
+        self._arrival.clear()
+
+    def _fail(self, verb: str) -> None:
+        if verb in self.broken:
+            raise self.broken[verb]
+
+
+class FakeRegistry:
+    """Answers from dictionaries; ``errors`` by (verb, repository) come first, ``gates`` hold a look at a repository."""
+
+    def __init__(self) -> None:
+        self.tagged: dict[str, dict[str, Digest]] = {}
+        self.manifests: dict[Digest, ManifestBody] = {}
+        self.contents: dict[Digest, bytes] = {}
+        self.errors: dict[tuple[str, str], Exception] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.now: Counter[str] = Counter()
+        self.most = 0
+        self.overlapped = False
+
+    def store(self, document: Mapping[str, object], media_type: str = media.OCI_MANIFEST) -> Digest:
+        """Keep a manifest or index; its digest."""
+        body = json.dumps(document).encode()
+        digest = Digest.of(body)
+        self.manifests[digest] = ManifestBody(digest=digest, media_type=media_type, body=body)
+        return digest
+
+    def layer(self, content: bytes, media_type: str = media.MANIFESTS, **more: object) -> dict[str, object]:
+        """Keep a blob; its descriptor."""
+        digest = Digest.of(content)
+        self.contents[digest] = content
+        return {"mediaType": media_type, "digest": str(digest), "size": len(content), **more}
+
+    def manifest_of(self, annotations: Mapping[str, str], *layers: Mapping[str, object]) -> Digest:
+        """Keep a manifest."""
+        return self.store(
+            {
+                "schemaVersion": 2,
+                "config": self.layer(b"{}", media.ADDON_CONFIG),
+                "layers": list(layers),
+                "annotations": dict(annotations),
+            }
+        )
+
+    def index_of(self, *entries: tuple[Digest, Mapping[str, str]]) -> Digest:
+        """Keep an index of manifests or indexes."""
+        listed = [
+            {
+                "mediaType": self.manifests[digest].media_type,
+                "digest": str(digest),
+                "size": len(self.manifests[digest].body),
+                "annotations": dict(annotations),
+            }
+            for digest, annotations in entries
+        ]
+        return self.store({"schemaVersion": 2, "manifests": listed}, media.OCI_INDEX)
+
+    def push(self, leaf: str, content: bytes = b"one", *, tag: str = "v1.0.0") -> Digest:
+        """Push an addon of one layer."""
+        digest = self.manifest_of({NAME: leaf}, self.layer(content))
+        self.tagged.setdefault(PREFIX + leaf, {})[tag] = digest
+        return digest
+
+    async def repositories(self) -> Sequence[str]:
+        self._judge("repositories", "")
+        return list(self.tagged)
+
+    async def tags(self, repository: str) -> Sequence[str]:
+        self.now[repository] += 1
+        self.overlapped |= self.now[repository] > 1
+        self.most = max(self.most, self.now.total())
+        try:
+            if repository in self.gates:
+                await self.gates[repository].wait()
+            self._judge("tags", repository)
+            if repository not in self.tagged:
+                raise NotInRegistry(f"{repository} is not in the registry")
+            return list(self.tagged[repository])
+        finally:
+            self.now[repository] -= 1
+
+    async def resolve(self, repository: str, tag: str) -> Digest:
+        self._judge("resolve", repository)
+        return self.tagged[repository][tag]
+
+    async def manifest(self, repository: str, digest: Digest) -> ManifestBody:
+        self._judge("manifest", repository)
+        return self.manifests[digest]
+
+    @asynccontextmanager
+    async def blob(self, repository: str, descriptor: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
+        self._judge("blob", repository)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            content = self.contents[descriptor.digest]
+            for start in range(0, len(content), 2):
+                yield content[start : start + 2]
+
+        yield chunks()
+
+    def looks(self, leaf: str) -> int:
+        """How often the tags of an addon were asked for."""
+        return self.asked.count(("tags", PREFIX + leaf))
+
+    def _judge(self, verb: str, repository: str) -> None:
+        self.asked.append((verb, repository))
+        if (verb, repository) in self.errors:
+            raise self.errors[verb, repository]
+
+
+class FakeBlobs:
+    """Blobs in a dictionary."""
+
+    def __init__(self) -> None:
+        self.contents: dict[Digest, bytes] = {}
+
+    def has(self, descriptor: Descriptor) -> bool:
+        return descriptor.digest in self.contents
+
+    def path(self, digest: Digest) -> Path:
+        return Path("blobs") / digest.hex
+
+    async def ingest(self, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
+        content = b"".join([chunk async for chunk in chunks])
+        return await self.put(descriptor.digest, content)
+
+    async def put(self, digest: Digest, content: bytes) -> Path:
+        self.contents[digest] = content
+        return self.path(digest)
+
+
+class FakeCatalogue:
+    """Remembers releases; ``gate`` holds an installation in its thread."""
+
+    def __init__(self) -> None:
+        self.installed: dict[str, Digest] = {}
+        self.releases: list[Release] = []
+        self.errors: dict[str, Exception] = {}
+        self.gate: threading.Event | None = None
+        self.entered = threading.Event()
+
+    def is_current(self, leaf: str, digest: Digest) -> bool:
+        return self.installed.get(leaf) == digest
+
+    def install(self, release: Release) -> Installation:
+        leaf = release.repository.leaf
+        self.entered.set()
+        if self.gate is not None:
+            assert self.gate.wait(_PATIENCE)
+        if leaf in self.errors:
+            raise self.errors[leaf]
+        self.installed[leaf] = release.digest
+        self.releases.append(release)
+        return Installation(files=len(release.units), kept=(), visible=NOW)
+
+
+class Recorded:
+    """Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, int]] = []
+
+    def started(self, name: str, total: int) -> None:
+        self.events.append(("started", name, total))
+
+    def advanced(self, name: str, count: int) -> None:
+        self.events.append(("advanced", name, count))
+
+    def finished(self, name: str) -> None:
+        self.events.append(("finished", name, 0))
+
+
+async def once(work: Callable[[], Awaitable[T]]) -> T:
+    """A retry that tries once."""
+    return await work()
+
+
+class World:
+    """A receiver without server and files; give it a registry content, ask, and look what became of it."""
+
+    def __init__(
+        self, *, concurrency: int = 4, policy: SyncPolicy | None = None, configured: Sequence[str] = ()
+    ) -> None:
+        self.clock = ManualClock()
+        self.queue = ClockedQueue(self.clock)
+        self.registry = FakeRegistry()
+        self.blobs = FakeBlobs()
+        self.catalogue = FakeCatalogue()
+        self.progress = Recorded()
+        self.syncer = Syncer(
+            registry=self.registry,
+            blobs=self.blobs,
+            catalogue=self.catalogue,
+            retry=once,
+            progress=self.progress,
+            policy=policy or SyncPolicy(),
+        )
+        self.survey = Survey(
+            registry=self.registry, syncer=self.syncer, prefix=PREFIX, configured=configured, clock=self.clock
+        )
+        self.workers = Workers(
+            queue=self.queue,
+            syncer=self.syncer,
+            survey=self.survey,
+            prefix=PREFIX,
+            concurrency=concurrency,
+            clock=self.clock,
+            jitter=lambda: JITTER,
+            sleep=self.clock.sleep,
+        )
+        self.engine = Engine(
+            queue=self.queue,
+            journal=self.queue,
+            workers=self.workers,
+            survey=self.survey,
+            prefix=PREFIX,
+            clock=self.clock,
+        )
+        self.told: list[Outcome | Surveyed] = []
+        self.workers.subscribe(self.told.append)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What was told of single addons."""
+        return [outcome for outcome in self.told if isinstance(outcome, Outcome)]
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Run the workers; in the end, give back what still runs."""
+        running = asyncio.create_task(self.workers.run())
+        try:
+            yield
+            assert not running.done() or running.result() is None
+        finally:
+            self.workers.stop()
+            await self.workers.give_back()
+            await running
+
+    async def ask(self, *leaves: str, trigger: Trigger = Trigger.EVENT, force: bool = False) -> None:
+        """Queue a look at each."""
+        await self.queue.enqueue([PREFIX + leaf for leaf in leaves], trigger=trigger, now=self.clock(), force=force)
+
+    async def settled(self) -> None:
+        """Wait until nothing runs and nothing is due."""
+        await until(lambda: not self.workers.busy and not any(task.due <= self.clock() for task in self.queue.queued()))
+
+    def fail(self, verb: str, leaf: str, error: ReceiverError | Exception | None) -> None:
+        """What the registry raises for ``leaf`` from now on."""
+        if error is None:
+            del self.registry.errors[verb, PREFIX + leaf]
+        else:
+            self.registry.errors[verb, PREFIX + leaf] = error
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others run until ``condition`` holds."""
+    async with asyncio.timeout(_PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.001)

@@ -1,0 +1,186 @@
+"""Commands beside ``serve``: here, through it, or after it, and never against it. No socket is opened."""
+
+import http.client
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from receiver.cli import running
+from receiver.cli.commands import replay
+from receiver.config import Settings, load
+from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
+from receiver.lock import Holder, StateLock
+from receiver.sync.engine import PollRequest, Report
+from receiver.sync.outcome import Surveyed
+from receiver.sync.wire import End, Failure, write_report
+
+STARTING = Holder(pid=1, command="serve")
+SERVING = Holder(pid=1, command="serve", url="http://127.0.0.1:8080", token="T0ken")
+SURVEYED = Surveyed(started=1.0, duration=1.0, unchanged=2)
+
+
+class Lock(StateLock):
+    """A lock whose holders a test says: each look finds the next; after the last it is free."""
+
+    def __init__(self, *holders: Holder | None) -> None:
+        self.holders = list(holders)
+        self.released = 0
+
+    def try_acquire(self, *, command: str) -> bool:
+        return not self.holders
+
+    def holder(self) -> Holder | None:
+        return self.holders.pop(0) if len(self.holders) > 1 or not self.stays else self.holders[0]
+
+    def release(self) -> None:
+        self.released += 1
+
+    stays = False
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.cli.running.time.sleep", lambda _: None)
+    monkeypatch.setattr(running, "_answers", lambda holder: True)
+
+
+def test_a_free_folder_is_held_and_freed() -> None:
+    """Also where the work fails."""
+    lock = Lock()
+
+    def work() -> None:
+        with running._held_or_served(lock, "sync") as holder:
+            assert holder is None
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert lock.released == 1
+
+
+def test_a_serve_that_is_still_starting_is_waited_for_and_then_used() -> None:
+    """It holds the lock before it listens: a command must not wait for it to end, which it never does."""
+    lock = Lock(None, STARTING, SERVING, STARTING)
+    with running._held_or_served(lock, "sync") as holder:
+        assert holder == SERVING
+    assert lock.released == 0
+
+
+def test_a_serve_that_stops_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its note still names an address that does not answer."""
+    monkeypatch.setattr(running, "_answers", lambda holder: False)
+    with running._held_or_served(Lock(SERVING, SERVING), "sync") as holder:
+        assert holder is None
+
+
+def test_who_holds_the_folder_for_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the end a person must look."""
+    lock = Lock(Holder(pid=7, command="sync"))
+    lock.stays = True
+    clock = iter(range(0, 10_000, 100))
+    monkeypatch.setattr("receiver.cli.running.time.monotonic", lambda: next(clock))
+    with pytest.raises(ConfigError, match=r"addon-sync sync \(process 7\).* within 600 s"):
+        running._awaited(lock, "poll")
+
+
+class Response(io.BytesIO):
+    """What ``serve`` answers; ``error`` after its lines."""
+
+    def __init__(self, *lines: bytes, error: Exception | None = None) -> None:
+        super().__init__(b"".join(lines))
+        self.error = error
+
+    def __next__(self) -> bytes:
+        line = self.readline()
+        if line:
+            return line
+        if self.error is not None:
+            raise self.error
+        raise StopIteration
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, response: Response) -> None:
+    @contextmanager
+    def asked(*_: object) -> Iterator[Response]:
+        yield response
+
+    monkeypatch.setattr(running, "_asked", asked)
+
+
+def collect() -> list[Report]:
+    return list(running._through(SERVING, PollRequest()))
+
+
+def test_reports_come_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line."""
+    answer(monkeypatch, Response(write_report(SURVEYED), write_report(SURVEYED), write_report(End())))
+    assert collect() == [SURVEYED, SURVEYED]
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "words"),
+    [
+        (Response(write_report(Failure(error="bad name", usage=True))), InvalidNameError, "bad name"),
+        (Response(write_report(Failure(error="disk full"))), QueueUnavailable, "disk full"),
+        (Response(write_report(SURVEYED)), QueueUnavailable, "is queued and will be done"),
+        (Response(write_report(SURVEYED)[:9]), QueueUnavailable, "is queued and will be done"),
+        (Response(error=ConnectionResetError("reset")), QueueUnavailable, "is queued and will be done"),
+        (Response(error=http.client.IncompleteRead(b"")), QueueUnavailable, "is queued and will be done"),
+    ],
+)
+def test_what_serve_cannot_do_or_finish_is_said(
+    monkeypatch: pytest.MonkeyPatch, response: Response, error: type[Exception], words: str
+) -> None:
+    """The caller's fault is the caller's exit code; a cut conversation loses no work."""
+    answer(monkeypatch, response)
+    with pytest.raises(error, match=words):
+        collect()
+
+
+def settings(folder: Path) -> Settings:
+    environment = {"REGISTRY_URL": "oci://r", "K2S_INSTALL_DIR": str(folder)}
+    return load(flags={}, environment=environment, file=None)
+
+
+def test_a_list_of_tasks_that_is_damaged_is_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another version may serve."""
+    monkeypatch.setattr(running, "StateLock", lambda _: Lock(SERVING, SERVING))
+    answer(monkeypatch, Response(b"{"))
+    with pytest.raises(QueueUnavailable, match="no list of tasks"):
+        running.queue_view(settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("listens", "connects"), [("0.0.0.0", "127.0.0.1"), ("[::]", "::1"), ("[::1]", "::1"), ("h", "h")]
+)
+def test_a_wildcard_address_is_reached_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, listens: str, connects: str
+) -> None:
+    """Windows, unlike Linux, connects to no wildcard address."""
+    seen: list[str] = []
+
+    def refuse(self: http.client.HTTPConnection) -> None:
+        seen.append(self.host)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", refuse)
+    holder = Holder(pid=1, command="serve", url=f"http://{listens}:8080", token="T0ken")
+    with pytest.raises(QueueUnavailable, match="does not answer") as caught, running._asked(holder, "GET", "/", None):
+        pass
+    assert seen == [connects]
+    assert "T0ken" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_events_are_read_as_utf8_and_without_the_mark_of_powershell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """Simulated: standard input in the code page of Windows; a byte that is no text is the reader's to refuse."""
+    content = b'\xef\xbb\xbf{"a": "\xc3\xa4\x81"}\n'
+    (tmp_path / "file").write_bytes(content)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="cp1252"))
+    with replay._lines("-" if source == "-" else str(tmp_path / "file")) as lines:
+        assert list(lines) == ['{"a": "ä\udc81"}\n']

@@ -1,0 +1,53 @@
+"""How ``serve`` is told to stop, on each system."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from receiver.cli.commands.serve import _on_stop
+
+
+class Loop:
+    """An event loop that takes handlers of signals, or, as on Windows, does not."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.handlers: dict[int, Callable[[], None]] = {}
+        self.called: list[Callable[[], None]] = []
+
+    def add_signal_handler(self, number: int, callback: Callable[[], None]) -> None:
+        if not self.takes:
+            raise NotImplementedError
+        self.handlers[number] = callback
+
+    def call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
+        self.called.append(callback)
+
+
+def stop() -> None:
+    """What is to be called."""
+
+
+def test_on_linux_sigterm_and_sigint_stop_it() -> None:
+    """Kubernetes and systemd send the one, people the other."""
+    loop = Loop(takes=True)
+    _on_stop(cast("asyncio.AbstractEventLoop", loop), stop)
+    assert loop.handlers == {signal.SIGINT: stop, signal.SIGTERM: stop}
+
+
+def test_on_windows_ctrl_c_and_ctrl_break_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated: service managers send Ctrl-Break; the loop must be woken, since no signal interrupts its waiting."""
+    loop, taken = Loop(takes=False), dict[int, Callable[..., object]]()
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "SIGBREAK", 21, raising=False)
+        patched.setattr(signal, "signal", lambda number, handler: taken.update({number: handler}))
+        patched.setattr(os, "name", "nt")
+        _on_stop(cast("asyncio.AbstractEventLoop", loop), stop)
+    assert set(taken) == {signal.SIGINT, 21}
+    for handler in taken.values():
+        handler(21, None)
+    assert loop.called == [stop, stop]

@@ -1,0 +1,82 @@
+"""A look at everything: it counts, compares, and installs nothing."""
+
+import logging
+
+import pytest
+
+from receiver.errors import AccessDenied, InstallError, NotInRegistry, Unavailable
+from receiver.sync.outcome import Surveyed
+from tests.support.sync_fakes import World
+
+
+async def test_changed_unchanged_absent_and_failed_are_told_apart() -> None:
+    """What cannot be compared gets a task of its own; what has no tag is left as it is."""
+    world = World()
+    world.catalogue.installed["same"] = world.registry.push("same")
+    world.registry.push("new")
+    world.registry.push("broken")
+    world.fail("resolve", "broken", Unavailable("cut off"))
+    world.registry.tagged["addons/empty"] = {}
+    world.registry.tagged["charts/other"] = {}
+    surveyed = await world.survey.run()
+    assert surveyed == Surveyed(
+        started=world.clock(), duration=0.0, changed=("addons/broken", "addons/new"), unchanged=2
+    )
+    assert world.catalogue.releases == []
+
+
+async def test_a_record_that_cannot_be_read_is_a_failed_comparison() -> None:
+    """Its task will say so."""
+    world = World()
+    world.registry.push("monitoring")
+
+    def damaged(*_: object) -> bool:
+        raise InstallError("damaged")
+
+    world.catalogue.is_current = damaged  # type: ignore[method-assign,assignment] # fails
+    assert (await world.survey.run()).changed == ("addons/monitoring",)
+
+
+async def test_a_fault_is_not_hidden() -> None:
+    """The worker tells it."""
+    world = World()
+    world.registry.push("monitoring")
+    world.fail("tags", "monitoring", ZeroDivisionError("a bug"))
+    with pytest.RaisesGroup(ZeroDivisionError):
+        await world.survey.run()
+
+
+async def test_configured_repositories_are_polled_where_the_registry_has_no_catalogue() -> None:
+    """And beside those that it lists."""
+    world = World(configured=["addons/configured"])
+    world.registry.push("listed")
+    assert [str(found) for found in await world.survey.discover()] == ["addons/configured", "addons/listed"]
+    world.registry.errors["repositories", ""] = AccessDenied("no catalogue")
+    assert [str(found) for found in await world.survey.discover()] == ["addons/configured"]
+
+
+async def test_without_a_catalogue_and_without_a_list_there_is_nothing_to_poll() -> None:
+    """That is an error, and not "nothing to do"."""
+    world = World()
+    world.registry.errors["repositories", ""] = NotInRegistry("no catalogue")
+    with pytest.raises(NotInRegistry):
+        await world.survey.run()
+
+
+async def test_repositories_that_hold_no_addon_are_left_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """One, and not one a poll."""
+    world = World()
+    world.registry.tagged = {"addons/deep/er": {}, "addons/con": {}, "addonsx": {}}
+    for _ in range(3):
+        assert await world.survey.discover() == []
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+
+
+async def test_desired_says_what_the_registry_wants_or_why_that_is_not_known() -> None:
+    """For the status, in which one broken addon must not hide the others."""
+    world = World()
+    digest = world.registry.push("monitoring")
+    facts = await world.survey.desired(["addons/monitoring", "addons/gone", "elsewhere/x"])
+    assert (facts["addons/monitoring"].tag, facts["addons/monitoring"].digest) == ("v1.0.0", str(digest))
+    assert "not in the registry" in (facts["addons/gone"].error or "")
+    assert facts["elsewhere/x"].error

@@ -1,0 +1,74 @@
+"""The hot path's bounds, and how little it writes."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from receiver.tasks import statements
+from receiver.tasks.intake import Intakes
+from receiver.tasks.limits import Limits
+from tests.support.deliveries import NOW, event, intake
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(statements.schema())
+        yield connection
+
+
+def count(connection: sqlite3.Connection, table: str) -> int:
+    found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return found
+
+
+def test_a_flood_of_identifiers_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
+    """And the newest are those that stay."""
+    intakes = Intakes(Limits(seen=100))
+    for number in range(3000):
+        intakes.ingest(connection, [(intake(event(event_id=str(number))), NOW)])
+        intakes.committed()
+        assert count(connection, "seen") <= 100 + 1024
+    reopened = Intakes(Limits(seen=100))
+    receipts = reopened.ingest(connection, [(intake(event(event_id=name)), NOW) for name in ("2999", "0")])
+    assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 0]
+
+
+def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
+    """Two a sender."""
+    intakes = Intakes(Limits(instances=2))
+    for number in range(10):
+        for sender in ("distribution", "acr"):
+            intakes.ingest(connection, [(intake(sender=sender, instance_id=f"i{number}"), NOW + number)])
+    assert count(connection, "instance") == 4
+
+
+def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None:
+    """Often enough to know the longest unheard, and no write for each event."""
+    intakes = Intakes(Limits())
+    for minutes in (0, 30, 59, 60, 90):
+        intakes.ingest(connection, [(intake(instance_id="a"), NOW + minutes * 60)])
+    assert connection.execute("SELECT first, last FROM instance").fetchall() == [(NOW, NOW + 3600)]
+
+
+def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -> None:
+    """16 deliveries that wait together are three statements, whichever their number (receiver.tasks.statements)."""
+    intakes = Intakes(Limits())
+    intakes.ingest(connection, [(intake(event(), instance_id="a"), NOW)])
+    ran: list[str] = []
+    connection.set_trace_callback(ran.append)
+    offers = [(intake(event(event_id=str(number)), instance_id="a"), NOW) for number in range(16)]
+    intakes.ingest(connection, offers)
+    tables = [table for statement in ran for table in re.findall(r"^INSERT INTO (\w+)", statement, re.MULTILINE)]
+    assert (tables, len(ran)) == (["seen", "delivery", "task"], 3)
+
+
+def test_of_a_batch_the_earliest_time_is_due(connection: sqlite3.Connection) -> None:
+    """Clocks may jump between two deliveries that share a commit."""
+    Intakes(Limits()).ingest(
+        connection, [(intake(event()), NOW + 5), (intake(event()), NOW), (intake(event()), NOW + 9)]
+    )
+    assert connection.execute("SELECT due FROM task").fetchall() == [(NOW,)]

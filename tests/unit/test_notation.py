@@ -1,0 +1,106 @@
+"""How values are written: what is taken, and that everything else is refused with an example."""
+
+import pytest
+
+from receiver.notation import parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("$true", True), ("1", True), ("TRUE", True), ("$True", True), (" true ", True),
+     ("false", False), ("$false", False), ("0", False), ("False", False), ("$FALSE", False)],
+)  # fmt: skip
+def test_truth_is_taken_as_shells_write_it(text: str, value: bool) -> None:
+    """PowerShell writes $true where others write true."""
+    assert parse_bool(text) is value
+
+
+@pytest.mark.parametrize("text", ["", "yes", "no", "on", "2", "$1", "$$true", "wahr", "$"])
+def test_what_is_neither_true_nor_false_is_refused(text: str) -> None:
+    """A wrong guess about INSECURE would be plain HTTP."""
+    with pytest.raises(ValueError, match="expected true or false"):
+        parse_bool(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("5m", 300), ("1h30m", 5400), ("250ms", 0.25), ("0", 0), ("30d", 2_592_000), ("1.5h", 5400),
+     (" 5m ", 300)],
+)  # fmt: skip
+def test_durations_are_seconds(text: str, seconds: float) -> None:
+    """The forms of the contract, and their sums."""
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "-5m", "5 m", "1h 30m", "5min", "5M", "1e3s", "inf", "nan", "٣m", "9" * 400 + "d", "5m!",
+    "1..5s"]
+)  # fmt: skip
+def test_a_duration_without_a_unit_or_beyond_sense_is_refused(text: str) -> None:
+    """5 could be seconds or minutes; an infinite one would never be slept."""
+    with pytest.raises(ValueError, match="such as 90s, 5m or 1h30m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64MiB", 64 * 1024**2), ("1GiB", 1024**3), ("4096", 4096), ("10 KiB", 10240), ("7B", 7)]
+)
+def test_sizes_are_bytes(text: str, size: int) -> None:
+    """In powers of 1024, as their units say."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0MiB", "64MB", "64mib", "1.5GiB", "-1", "MiB", "999999999999GiB", "9" * 5000, "٣MiB", "1 TiB"]
+)
+def test_a_size_in_doubtful_units_is_refused(text: str) -> None:
+    """MB is 1000 or 1024 squared, and a limit of nothing admits nothing."""
+    with pytest.raises(ValueError, match="such as 64MiB"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.0", "four", "", "1_000", "9999999999"])
+def test_a_count_is_a_whole_number_from_one(text: str) -> None:
+    """No workers would sync nothing for ever."""
+    with pytest.raises(ValueError, match="whole number from 1"):
+        parse_count(text)
+    assert parse_count(" 4 ") == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "loopback"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080, True),
+        ("[::1]:0", "::1", 0, True),
+        ("[0:0:0:0:0:0:0:1]:1", "0:0:0:0:0:0:0:1", 1, True),
+        ("localhost:65535", "localhost", 65535, True),
+        ("127.9.9.9:1", "127.9.9.9", 1, True),
+        (":8080", "0.0.0.0", 8080, False),
+        ("0.0.0.0:1", "0.0.0.0", 1, False),
+        ("[::]:1", "::", 1, False),
+        ("node-1.example:80", "node-1.example", 80, False),
+        ("127.0.0.1.evil.example:80", "127.0.0.1.evil.example", 80, False),
+    ],
+)
+def test_an_address_tells_who_can_reach_it(text: str, host: str, port: int, loopback: bool) -> None:
+    """Whether a token is needed hangs on it, so a name that only looks like 127.0.0.1 must not pass."""
+    endpoint = parse_endpoint(text)
+    assert (endpoint.host, endpoint.port, endpoint.loopback) == (host, port, loopback)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "8080", "127.0.0.1", "::1:80", "[::1]", "[127.0.0.1]:80", "[::::]:80", "1.2.3:80", "256.1.1.1:80",
+     "host:65536",
+     "host:-1", "ho st:80", "http://host:80", "host:80/", "host:80\nx", "[fe80::1%eth0]:80"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(text: str) -> None:
+    """At start, and not when the first request comes."""
+    with pytest.raises(ValueError, match="address:port"):
+        parse_endpoint(text)
+
+
+def test_lists_are_comma_separated() -> None:
+    """Blanks and empty places mean nothing."""
+    assert parse_list(" a, b,,c ,") == ("a", "b", "c")
+    assert parse_list("") == ()
