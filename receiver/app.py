@@ -11,7 +11,7 @@ from receiver.blobs import BlobStore
 from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.store import CatalogStore
 from receiver.config import Settings
-from receiver.errors import ReceiverError
+from receiver.errors import QueueUnavailable, ReceiverError
 from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
 from receiver.registry.retry import BriefRetry
@@ -139,12 +139,24 @@ async def execute(settings: Settings, request: Request, *, progress: Progress) -
         running = asyncio.create_task(parts.workers.run(), name="workers")
         try:
             async with aclosing(parts.engine.execute(request)) as reports:
-                async for report in reports:
+                while (report := await _next_while(running, reports)) is not None:
                     yield report
         finally:
             parts.workers.stop()
             await parts.workers.give_back()
             await running
+
+
+async def _next_while(running: "asyncio.Task[None]", reports: AsyncGenerator[Report, None]) -> Report | None:
+    """The next report, None after the last; where the workers fail, none can come, and their error is raised."""
+    coming = asyncio.ensure_future(anext(reports, None))
+    await asyncio.wait({coming, running}, return_when=asyncio.FIRST_COMPLETED)
+    if not coming.done():
+        coming.cancel()
+        await asyncio.wait({coming})
+        running.result()
+        raise QueueUnavailable("the workers have ended")
+    return coming.result()
 
 
 async def queue_view(settings: Settings) -> QueueView:

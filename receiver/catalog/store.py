@@ -76,6 +76,7 @@ class CatalogStore:
                     transaction.discard()
                     continue
                 kept = transaction.finish(journal)
+                transaction.discard()
             except (OSError, InvalidDocument) as error:
                 raise InstallError(f"the interrupted installation in {folder} cannot be finished: {error}") from error
             finished += 1
@@ -162,36 +163,46 @@ class CatalogStore:
         self._unfinished[transaction.folder] = (addons, journal)
         try:
             transaction.publish(journal)
-            visible = time.time()
+        except OSError as error:
+            if transaction.is_promised:
+                raise InstallError(f"{journal.leaf} is neither installed nor undone yet: {_cause(error)}") from error
+            del self._unfinished[transaction.folder]
+            raise _refused(journal.leaf, error) from error
+        visible = time.time()
+        try:
             kept = transaction.finish(journal)
         except OSError as error:
-            if not transaction.is_promised:
-                del self._unfinished[transaction.folder]
-                raise _refused(journal.leaf, error) from error
             raise InstallError(f"{journal.leaf} is installed up to its last steps: {_cause(error)}") from error
-        del self._unfinished[transaction.folder]
+        self._drop(transaction, addons, journal)
         self._report_kept(journal.leaf, kept)
         files = sum(len(unit.files) for unit in journal.record.units)
         return Installation(files=files, kept=tuple(kept), visible=visible)
 
     def _drop(self, transaction: Transaction, addons: frozenset[str], journal: Journal | None) -> None:
+        """Tidy up. What cannot be removed waits for the next start or, while it is a promise, for `_finish`."""
         try:
             transaction.discard()
         except OSError as error:
             _log.warning("%s is left for the next start: %s", transaction.folder, _cause(error))
-            if journal is not None and transaction.is_promised:
-                self._unfinished[transaction.folder] = (addons, journal)
+        if journal is not None and transaction.is_promised:
+            self._unfinished[transaction.folder] = (addons, journal)
+        else:
+            self._unfinished.pop(transaction.folder, None)
 
     def _finish_earlier(self, addons: frozenset[str]) -> None:
         """A release is staged against what its forerunner leaves, so that one comes to its end first."""
         for folder, (held, journal) in list(self._unfinished.items()):
             if held & addons:
-                try:
-                    kept = self._transaction(folder).finish(journal)
-                except OSError as error:
-                    raise InstallError(f"the former installation of {journal.leaf}: {_cause(error)}") from error
-                del self._unfinished[folder]
-                self._report_kept(journal.leaf, kept)
+                self._finish(self._transaction(folder), journal)
+
+    def _finish(self, transaction: Transaction, journal: Journal) -> None:
+        try:
+            if transaction.is_promised:
+                self._report_kept(journal.leaf, transaction.finish(journal))
+                transaction.discard()
+        except OSError as error:
+            raise InstallError(f"the former installation of {journal.leaf}: {_cause(error)}") from error
+        self._unfinished.pop(transaction.folder, None)
 
     def _addons_of(self, leaf: str) -> set[str]:
         record = self.installed(leaf)

@@ -134,7 +134,7 @@ class Transaction:
             raise
 
     def finish(self, journal: Journal) -> list[str]:
-        """Bring a promised installation to its end, from wherever it stands.
+        """Bring a promised installation to its end, from wherever it stands; then only `discard` is left to do.
 
         Returns:
             The operator's files that were replaced and are in the backups now, as ``<unit folder>/<path>``.
@@ -153,7 +153,6 @@ class Transaction:
             kept += self._keep_manifest(manifest, journal.backup)
         self._records.write(journal.record, temporary=self.folder / "record.tmp")
         self._write_digest(journal)
-        self.discard()
         return list(dict.fromkeys(kept))
 
     def discard(self) -> None:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 ATTEMPTS = 3
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 2.0
-"""Seconds, the range that oras-go waits in (registry/remote/retry/policy.go)."""
+"""Seconds; oras-go waits from 0.2 to 3 (registry/remote/retry/policy.go)."""
 
 
 def is_blip(error: BaseException) -> bool:

@@ -1,7 +1,6 @@
 """A body in large chunks, bounded in size and in patience.
 
-Large chunks because each one costs two hops to a thread (disk, hash); measured, 256 KiB and more reach the speed of the
-network.
+Large chunks, because each one costs two ways to a thread and back (disk, hash).
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable

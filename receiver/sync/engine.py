@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from receiver.addon import AddonRepository
 from receiver.document import InvalidDocument, convert, parse
-from receiver.errors import DeliveryError
+from receiver.errors import DeliveryError, RegistryError
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
 from receiver.sync.replay import Replayed
@@ -95,10 +95,15 @@ class Engine:
 
         Raises:
             InvalidNameError: an addon of a request has no possible name; nothing was queued.
-            RegistryError: there is no list of addons to sync; nothing was queued.
             QueueUnavailable: nothing was queued.
         """
-        wanted = await self._wanted(request)
+        started = self._clock()
+        try:
+            wanted = await self._wanted(request)
+        except RegistryError as error:
+            # As a poll says it: there is no list of addons.
+            yield Surveyed(started=started, duration=self._clock() - started, error=str(error))
+            return
         if wanted.replayed is not None:
             yield wanted.replayed
         async with aclosing(self._follow(wanted)) as outcomes:

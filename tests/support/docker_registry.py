@@ -15,6 +15,8 @@ from typing import Self
 import pytest
 import yaml
 
+from receiver.oci.digest import Digest
+
 PROGRAM = "docker-registry"
 _START_DEADLINE = 20.0
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -98,6 +100,11 @@ class DockerRegistry:
         if self._process is not None:
             self._process.kill()
         self.stop()
+
+    def stored_blob(self, digest: Digest) -> Path:
+        """The file that the registry keeps a blob in, for damage that it does not notice."""
+        blobs = self._folder / "storage" / "docker" / "registry" / "v2" / "blobs" / "sha256"
+        return blobs / digest.hex[:2] / digest.hex / "data"
 
     def log(self) -> str:
         """What the registry has logged so far."""

@@ -280,6 +280,18 @@ def test_a_root_that_is_there_already_is_refused_and_kept(tmp_path: Path) -> Non
     assert (tmp_path / "tree" / "x").exists()
 
 
+def test_a_root_that_cannot_be_made_private_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is entered, so nothing would be left: the folder must go where it was made."""
+
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(InstallError, match="cannot create"):
+        stage(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+
+
 @pytest.mark.usefixtures("_system")
 @pytest.mark.parametrize("call", ["open", "write", "mkdir", "close"])
 @pytest.mark.parametrize("content", [b"small", bytes(70_000)])

@@ -99,11 +99,12 @@ async def test_what_cannot_be_queued_is_said() -> None:
 
 
 async def test_without_a_catalogue_sync_says_why() -> None:
-    """Nothing was queued."""
+    """As a poll would; nothing was queued."""
     world = World()
     world.registry.errors["repositories", ""] = Unavailable("down")
-    with pytest.raises(Unavailable):
-        await answers(world, SyncRequest())
+    [surveyed] = await answers(world, SyncRequest())
+    assert isinstance(surveyed, Surveyed)
+    assert surveyed.error == "down"
     assert await world.queue.tasks() == []
 
 
