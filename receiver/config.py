@@ -173,7 +173,7 @@ SETTINGS: tuple[Setting, ...] = (
         "ADDON_SYNC_POLL_INTERVAL",
         parse_duration,
         "5m",
-        "fallback poll, jittered; 0 turns it off, but for one look at start",
+        "fallback poll, jittered, the first at start; 0 turns it off",
     ),
     _setting(
         "ADDON_SYNC_REPOSITORY_PREFIX",

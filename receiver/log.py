@@ -55,8 +55,8 @@ class JsonFormatter(logging.Formatter):
             line["addon"] = addon
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # DEL is the one control character that ASCII JSON leaves as it is; outside of strings there is none.
-        return json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
+        # ASCII JSON escapes every control character, DEL too, and half pairs.
+        return json.dumps(line, ensure_ascii=True)
 
 
 def configure(*, style: str, stream: IO[str] | None = None) -> None:

@@ -7,6 +7,7 @@ back first. A merge works on the text, item by item, so that comments survive; s
 import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -90,7 +91,8 @@ def merge(
     return AddonManifest.parse(text.encode(), where=f"the merged addon.manifest.yaml of {base.addon}")
 
 
-def _load(text: str) -> dict[str, Any]:
+@lru_cache(maxsize=32)  # a merge reads the same few texts again and again; nobody changes what it gives
+def _load(text: str) -> Mapping[str, Any]:
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         # Checked on events first: composing nests C calls as deep as the document does.

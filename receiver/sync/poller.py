@@ -17,7 +17,7 @@ _SPREAD = 0.1
 
 
 class Poller:
-    """Queues `EVERYTHING`; ``interval`` in seconds, 0 for only once, at start."""
+    """Queues `EVERYTHING`; ``interval`` in seconds, 0 turns it off, at start too."""
 
     def __init__(
         self,
@@ -36,10 +36,9 @@ class Poller:
 
     async def run(self) -> None:
         """Ask now, and again until cancelled."""
-        await self._ask()
         while self._interval:
-            await self._sleep(self._interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
             await self._ask()
+            await self._sleep(self._interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
 
     async def _ask(self) -> None:
         try:

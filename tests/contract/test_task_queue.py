@@ -242,8 +242,10 @@ async def test_a_new_event_starts_the_looks_anew(queue: TaskQueue) -> None:
     await queue.look_again(await leased(queue), due=NOW + 1)
     await queue.enqueue([MONITORING], trigger=Trigger.POLL, now=NOW)
     assert (await only_task(queue)).looks == 1
-    await queue.ingest(intake(event()), now=NOW)
-    assert (await only_task(queue)).looks == 0
+    for _ in range(2):  # the second finds an event's task that is due already
+        await queue.ingest(intake(event()), now=NOW)
+        assert (await only_task(queue)).looks == 0
+        await queue.look_again(await taken(queue), due=NOW)
 
 
 async def test_repositories_are_known_from_events_and_wishes(queue: TaskQueue) -> None:

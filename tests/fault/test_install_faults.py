@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("exchange", ["atomic", pytest.param("two-renames", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fault", _FAULTS)
 def test_a_fault_at_any_call_leaves_old_or_new(folder: Path, scene: Scene, fault: str, exchange: str) -> None:
     """Every call fails once; each time it is one typed error, old or new after a start, or new by repetition."""

@@ -233,7 +233,7 @@ async def test_stopping_lets_a_running_request_finish() -> None:
         await wire.send(post(envelope(event())))
         await endpoint.queue.arrived.wait()
         stopping = asyncio.create_task(endpoint.server.stop(20.0))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             assert await idle.is_closed()
         with pytest.raises(ConnectionError):
             await Wire.open(endpoint.address)
@@ -242,7 +242,7 @@ async def test_stopping_lets_a_running_request_finish() -> None:
         reply = await wire.reply()
         assert reply is not None
         assert (reply.status, reply.json) == (202, ONE)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             await stopping
 
 
@@ -252,7 +252,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
         endpoint.queue.gate = asyncio.Event()
         await wire.send(post(envelope(event())))
         await endpoint.queue.arrived.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             await endpoint.server.stop(0.2)
             assert await wire.reply() is None
 

@@ -55,3 +55,17 @@ def test_an_endless_head_is_not_held_for_ever() -> None:
     assert head.feed(b"POST /" + b"a" * 30_000) == b""
     assert len(head.feed(b"a" * 10_000)) == 40_006
     assert head.feed(b"more") == b"more"
+    assert not head.is_whole
+
+
+def test_a_deadline_is_needed_until_the_head_is_whole() -> None:
+    """Whoever keeps the deadline asks this; for other methods than POST the answer is always no."""
+    head = HeadFilter()
+    for start in (TWO[:-9], TWO[-9:]):
+        assert not head.is_whole
+        head.feed(start)
+    assert head.is_whole
+    head.expect_head()
+    assert not head.is_whole
+    head.feed(b"GET / HTTP/1.1\r\n\r\n")
+    assert not head.is_whole

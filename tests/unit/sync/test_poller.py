@@ -30,12 +30,12 @@ async def test_it_asks_at_start_and_at_every_interval_with_jitter(jitter: float,
     assert clock.slept[:3] == [pytest.approx(pause)] * 3
 
 
-async def test_without_an_interval_it_asks_only_at_start() -> None:
-    """What was missed while nothing ran."""
+async def test_without_an_interval_it_asks_never() -> None:
+    """Turned off is off."""
     clock = ManualClock()
     queue = ClockedQueue(clock)
     await Poller(queue=queue, interval=0, clock=clock, sleep=clock.sleep).run()
-    assert [task.repository for task in await queue.tasks()] == [EVERYTHING]
+    assert await queue.tasks() == []
     assert clock.slept == []
 
 
