@@ -2,14 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from receiver import __version__
 from receiver.blobs import BlobStore
 from receiver.catalog.archive import ArchiveLimits
+from receiver.catalog.filesystem import remove_tree
 from receiver.catalog.store import CatalogStore
+from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
 from receiver.errors import QueueUnavailable, ReceiverError
 from receiver.registry.auth import Credentials
@@ -24,6 +27,9 @@ from receiver.sync.syncer import Syncer, SyncPolicy
 from receiver.sync.worker import Workers
 from receiver.tasks.limits import Limits as QueueLimits
 from receiver.tasks.sqlite import SqliteQueue
+
+_SWEEP_SECONDS = 1.0
+"""For old trees to be removed at the end; the next start goes on with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +62,14 @@ def registry_client(settings: Settings) -> RegistryClient:
     )
 
 
-def catalog_store(settings: Settings) -> CatalogStore:
-    """The catalogue; nothing is touched before it is prepared."""
+def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_tree) -> CatalogStore:
+    """The catalogue; nothing is touched before it is prepared. ``sweep`` removes old trees."""
     limits = ArchiveLimits(
         max_layer_size=settings.max_layer_size,
         max_addon_size=settings.max_addon_size,
         max_files=settings.max_files,
     )
-    return CatalogStore(catalogue=settings.catalogue, state=settings.state_dir, limits=limits)
+    return CatalogStore(catalogue=settings.catalogue, state=settings.state_dir, limits=limits, sweep=sweep)
 
 
 def syncer(settings: Settings, *, registry: RegistryClient, store: CatalogStore, progress: Progress) -> Syncer:
@@ -83,7 +89,8 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
         ConfigError: the folders are not fit for it.
         InstallError, QueueUnavailable: see `CatalogStore.prepare` and `SqliteQueue.open`.
     """
-    store = catalog_store(settings)
+    sweeper = Sweeper()
+    store = catalog_store(settings, sweep=sweeper)
     await asyncio.to_thread(store.prepare)
     await asyncio.to_thread(BlobStore(settings.state_dir / "blobs").prepare)
     limits = QueueLimits(journal_bytes=settings.journal_size)
@@ -127,6 +134,7 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
     finally:
         await registry.close()
         await queue.close()
+        await asyncio.to_thread(sweeper.close, _SWEEP_SECONDS)
 
 
 async def execute(settings: Settings, request: Request, *, progress: Progress) -> AsyncGenerator[Report, None]:

@@ -7,5 +7,5 @@ From a verified layer to a staged tree: ``inflate`` (gzip), ``archive`` (strict 
 From a staged tree to the catalogue: ``stager`` (stages a release and plans its steps), ``manifest``
 (``addon.manifest.yaml``: judge, merge), ``records`` (what is installed, which files are ours), ``transaction`` (the
 journal and its steps), ``local`` (files that are the operator's), ``store`` (install, recover), ``listing`` (what is
-there), ``filesystem`` (the few calls that differ between Linux and Windows).
+there), ``sweeper`` (removes old trees), ``filesystem`` (the few calls that differ between Linux and Windows).
 """

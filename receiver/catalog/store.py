@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from receiver.catalog import filesystem
@@ -31,12 +31,19 @@ class CatalogStore:
     """The folder ``addons`` and, in the state folder, what it takes to change it safely."""
 
     def __init__(
-        self, *, catalogue: Path, state: Path, limits: ArchiveLimits, exchange: Exchange = filesystem.exchange
+        self,
+        *,
+        catalogue: Path,
+        state: Path,
+        limits: ArchiveLimits,
+        exchange: Exchange = filesystem.exchange,
+        sweep: Callable[[Path], None] = filesystem.remove_tree,
     ) -> None:
         self.catalogue = catalogue
         self.backups = state / "backups"
         self._state = state
         self._exchange = exchange
+        self._sweep = sweep
         self._transactions = state / "transactions"
         self._records = Records(state / "installed")
         self._stager = Stager(catalogue=catalogue, records=self._records, limits=limits)
@@ -225,7 +232,12 @@ class CatalogStore:
 
     def _transaction(self, folder: Path) -> Transaction:
         return Transaction(
-            folder, catalogue=self.catalogue, backups=self.backups, records=self._records, exchange=self._exchange
+            folder,
+            catalogue=self.catalogue,
+            backups=self.backups,
+            records=self._records,
+            exchange=self._exchange,
+            sweep=self._sweep,
         )
 
     def _check_folders(self) -> None:

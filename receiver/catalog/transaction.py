@@ -8,7 +8,7 @@ the catalogue to recognise it.
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from receiver.catalog.filesystem import (
@@ -73,12 +73,22 @@ class Journal(Document, frozen=True):
 class Transaction:
     """The folder of one installation, and the steps to take with it."""
 
-    def __init__(self, folder: Path, *, catalogue: Path, backups: Path, records: Records, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        catalogue: Path,
+        backups: Path,
+        records: Records,
+        exchange: Exchange,
+        sweep: Callable[[Path], None] = remove_tree,
+    ) -> None:
         self.folder = folder
         self._catalogue = catalogue
         self._backups = backups
         self._records = records
         self._exchange = exchange
+        self._sweep = sweep
 
     @staticmethod
     def new_folder(root: Path) -> Path:
@@ -165,7 +175,7 @@ class Transaction:
             (self.folder / _JOURNAL).unlink()
             make_rename_durable(self.folder)
         if self.folder.exists():
-            remove_tree(self.folder)
+            self._sweep(self.folder)
 
     def _exchange_unit(self, step: UnitStep) -> None:
         live, staged, old = self._paths(step)

@@ -1,0 +1,45 @@
+"""Removes old trees in the background: unlinking takes longer than installing, and nobody waits for it.
+
+Measured on ext4 with ``discard``: 2 ms a file that was durable, so an update of 40 files took 80 ms longer. What is not
+removed when the process ends is no part of any promise, and swept at the next start.
+"""
+
+import logging
+import queue
+import threading
+from pathlib import Path
+
+from receiver.catalog.filesystem import remove_tree
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """One thread, begun with the first tree."""
+
+    def __init__(self) -> None:
+        self._trees: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, tree: Path) -> None:
+        """Remove ``tree``, soon."""
+        with self._guard:
+            if self._thread is None:
+                # A daemon: the end of the program does not wait for it.
+                self._thread = threading.Thread(target=self._run, name="addon-sync-sweeper", daemon=True)
+                self._thread.start()
+        self._trees.put(tree)
+
+    def close(self, seconds: float) -> None:
+        """Give what is left ``seconds`` to be removed."""
+        if self._thread is not None:
+            self._trees.put(None)
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (tree := self._trees.get()) is not None:
+            try:
+                remove_tree(tree)
+            except OSError as error:
+                _log.warning("%s is left for the next start: %s", tree, error)
