@@ -13,6 +13,9 @@ from receiver.catalog.filesystem import remove_tree
 
 _log = logging.getLogger(__name__)
 
+_QUIET = 0.5
+"""Seconds without a new tree before the first is removed: the installations of a moment come first."""
+
 
 class Sweeper:
     """One thread, begun with the first tree."""
@@ -38,8 +41,24 @@ class Sweeper:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        while (tree := self._trees.get()) is not None:
+        waiting: list[Path] = []
+        ending = False
+        while not ending:
             try:
-                remove_tree(tree)
-            except OSError as error:
-                _log.warning("%s is left for the next start: %s", tree, error)
+                tree = self._trees.get(timeout=_QUIET if waiting else None)
+            except queue.Empty:
+                _remove(waiting.pop(0))
+                continue
+            if tree is None:
+                ending = True
+            else:
+                waiting.append(tree)
+        for tree in waiting:
+            _remove(tree)
+
+
+def _remove(tree: Path) -> None:
+    try:
+        remove_tree(tree)
+    except OSError as error:
+        _log.warning("%s is left for the next start: %s", tree, error)
