@@ -122,7 +122,7 @@ def small(port: int, endpoint: Endpoint, folder: Path) -> Iterator[Running]:
         Failed: it does not come up; it has ended.
     """
     command = [sys.executable, "-m", "tests.support.fake_registry", "--port", str(port)]
-    command += ["--notify", endpoint.url, "--token", endpoint.token]
+    command += ["--notify", endpoint.url, f"--token={endpoint.token}"]
     title = "the small registry of the tests"
     with _started(title, command, port, folder, dict(os.environ), seconds=_START) as running:
         yield running

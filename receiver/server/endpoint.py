@@ -13,7 +13,7 @@ from aiohttp import web
 from receiver.document import encode
 from receiver.errors import Oversized, QueueUnavailable, Unauthenticated
 from receiver.metrics import Metrics
-from receiver.server.answers import answer, refusal
+from receiver.server.answers import accepted, refusal
 from receiver.server.body import read_body
 from receiver.server.connections import Limits
 from receiver.server.credentials import Credentials
@@ -54,7 +54,7 @@ class NotificationEndpoint:
             return refusal(503, "the notification could not be stored", headers=retry_after)
         except ConnectionAbortedError as error:
             return self._dropped(request, error)
-        return answer(_body(outcome.accepted, outcome.ignored, outcome.quarantined), status=202)
+        return accepted(request, _body(outcome.accepted, outcome.ignored, outcome.quarantined))
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         expect = request.headers.get("Expect")

@@ -263,11 +263,12 @@ async def test_repositories_are_known_from_events_and_wishes(queue: TaskQueue) -
 async def test_the_longest_due_is_leased_first_and_nothing_early(queue: TaskQueue) -> None:
     """By due time, and in the order of arrival where that is the same."""
     await queue.enqueue(["addons/late"], trigger=Trigger.POLL, now=NOW, due=NOW + 10)
+    await queue.enqueue(["addons/soon"], trigger=Trigger.POLL, now=NOW, due=NOW + 9.5)
     await queue.enqueue([SECURITY], trigger=Trigger.POLL, now=NOW)
     await queue.enqueue([MONITORING], trigger=Trigger.POLL, now=NOW)
     assert [(await taken(queue)).task.repository for _ in range(2)] == [SECURITY, MONITORING]
     assert await queue.lease(now=NOW + 9, seconds=60) is None
-    assert (await taken(queue, now=NOW + 10)).task.repository == "addons/late"
+    assert [(await taken(queue, now=NOW + 10)).task.repository for _ in range(2)] == ["addons/soon", "addons/late"]
 
 
 async def test_a_lease_says_what_was_leased_and_how_long(queue: TaskQueue) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -45,6 +46,26 @@ async def test_the_answer_tells_only_what_clients_need() -> None:
         assert reply.json == ONE
         assert reply.headers["content-type"] == "application/json"
         assert reply.headers["server"] == "addon-sync"
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "connection"),
+    [("1.1", "Connection: close", "close"), ("1.0", "X: y", None), ("1.0", "Connection: keep-alive", "keep-alive")],
+)
+async def test_the_prebuilt_answer_is_that_of_aiohttp(version: str, field: str, connection: str | None) -> None:
+    """The block says what the slow way says; clients that must hear of their connection get the slow way."""
+    async with running() as endpoint, endpoint.connect() as wire:
+        fast = await answer(endpoint, post(envelope(event(id="fast"))))
+        await wire.send(post(envelope(event(id="slow")), field).replace(b"HTTP/1.1", f"HTTP/{version}".encode()))
+        slow = await wire.reply()
+        assert slow is not None
+        assert slow.headers.get("connection") == connection
+        assert connection == "keep-alive" or await wire.is_closed()
+        assert (fast.status, fast.body) == (slow.status, slow.body)
+        same = {"content-type", "content-length", "server", "cache-control"}
+        assert {name: fast.headers[name] for name in same} == {name: slow.headers[name] for name in same}
+        assert set(fast.headers) == {*same, "date"}
+        assert parsedate_to_datetime(fast.headers["date"]).tzinfo is not None
 
 
 async def test_a_connection_serves_many_deliveries() -> None:
