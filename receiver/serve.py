@@ -5,6 +5,7 @@ Imported by the command ``serve`` only: no other command pays for the server and
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 _REQUEST_GRACE = 2.0
 _WORK_GRACE = 5.0
-"""Seconds after SIGTERM for requests, then for syncs, to end by themselves: with what follows, 10 (contract)."""
+_LAST_GRACE = 2.0
+"""Seconds after SIGTERM: for requests, for syncs to end by themselves, what is given back; 10 at most (contract)."""
 _TRIM_SECONDS = 3600.0
 
 
@@ -154,8 +156,18 @@ async def _shut_down(
     await server.stop(_REQUEST_GRACE)
     _, late = await asyncio.wait({working}, timeout=_WORK_GRACE)
     if late:
-        await parts.workers.give_back()
-        await asyncio.wait({working})
+        giving = asyncio.ensure_future(parts.workers.give_back())
+        _, stuck = await asyncio.wait({giving, working}, timeout=_LAST_GRACE)
+        if stuck:
+            await _leave(parts)
+
+
+async def _leave(parts: app.Parts) -> None:
+    """End the process beside a thread that still installs: the next start finishes that or drops it."""
+    _log.warning("an installation is still running: the next start finishes it, or drops it and begins again")
+    await parts.queue.close()
+    logging.shutdown()
+    os._exit(0)
 
 
 def _url(host: str, port: int) -> str:

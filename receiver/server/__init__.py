@@ -6,6 +6,7 @@
 - ``notifications``  what becomes of a delivery; knows no HTTP
 - ``credentials``    who may send; pure
 - ``body``           a request's body within its limits
+- ``control``        how commands work through a running receiver
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``
 - ``answers``        the responses
 - ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure

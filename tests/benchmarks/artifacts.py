@@ -21,13 +21,16 @@ def text(size: int, seed: int) -> bytes:
 
 
 def typical(scratch: Path, name: str, version: str) -> Artifact:
-    """Four layers, about 40 files and 100 KB packed; the version is in ``Enable.ps1``."""
+    """Four layers, 41 files (as the product's addons have on average) and 100 KB packed; its version is in a script."""
     seed = hash_of(name + version)
     tree: Mapping[str, bytes] = {
         "values.yaml": text(2_000, seed),
         "config/settings.yaml": text(1_000, seed + 1),
         "manifests/chart/chart.tgz": random.Random(seed).randbytes(40_000),
-        **{f"manifests/part-{number:02}/resource.yaml": text(3_500, seed + 10 + number) for number in range(30)},
+        **{
+            f"manifests/part-{number // 10}/resource-{number:02}.yaml": text(3_500, seed + 10 + number)
+            for number in range(30)
+        },
         **{f"scripts/Step-{number}.ps1": text(4_000, seed + 100 + number) for number in range(4)},
         "Disable.ps1": text(3_000, seed + 2),
         "Enable.ps1": f"# {version}\n".encode() + text(3_000, seed + 3),

@@ -58,10 +58,10 @@ class Host:
         return self.install_dir / ".addon-sync"
 
     def environment(self) -> dict[str, str]:
+        # Of a machine's environment: what would be a setting, and what makes Python compile at every start.
+        foreign = {"REGISTRY_URL", "K2S_INSTALL_DIR", "INSECURE", "PYTHONDONTWRITEBYTECODE"}
         clean = {
-            key: text
-            for key, text in os.environ.items()
-            if not key.startswith("ADDON_SYNC_") and key not in {"REGISTRY_URL", "K2S_INSTALL_DIR", "INSECURE"}
+            key: text for key, text in os.environ.items() if not key.startswith("ADDON_SYNC_") and key not in foreign
         }
         return {
             **clean,

@@ -1,0 +1,63 @@
+"""The end of ``serve``: what runs is given its time, and the process ends within the contract's."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from receiver import serve
+
+
+class _Stuck:
+    """Workers with an installation in a thread that does not end."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    async def give_back(self) -> None:
+        await asyncio.Event().wait()
+
+
+class _Left(BaseException):
+    """In the place of the end of the process."""
+
+
+def _leave(code: int) -> None:
+    raise _Left(code)
+
+
+async def test_an_installation_that_does_not_end_does_not_hold_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue is closed, then the process ends beside the thread, with exit code 0."""
+    closed = []
+
+    async def close() -> None:
+        closed.append(True)
+
+    async def stop(grace: float) -> None:
+        assert grace <= 3
+
+    monkeypatch.setattr(serve, "_WORK_GRACE", 0.01)
+    monkeypatch.setattr(serve, "_LAST_GRACE", 0.01)
+    monkeypatch.setattr("os._exit", _leave)
+    workers = _Stuck()
+    parts = cast("Any", SimpleNamespace(workers=workers, queue=SimpleNamespace(close=close)))
+    working = asyncio.create_task(asyncio.Event().wait())
+    background = asyncio.create_task(asyncio.Event().wait())
+    with pytest.raises(_Left) as left:
+        await serve._shut_down(
+            parts, cast("Any", SimpleNamespace(stop=stop)), cast("Any", working), [cast("Any", background)]
+        )
+    assert left.value.args == (0,)
+    assert workers.stopped
+    assert closed
+    assert background.cancelled() or background.cancelling()
+    working.cancel()
+
+
+def test_the_graces_together_stay_within_ten_seconds() -> None:
+    """With a second for what follows them."""
+    assert serve._REQUEST_GRACE + serve._WORK_GRACE + serve._LAST_GRACE <= 9
