@@ -1,9 +1,10 @@
 """Stopwatch, medians, and what a process used."""
 
-import os
+import json
 import statistics
 import subprocess
-import time
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,19 +47,25 @@ class Report:
         self.memory[what] = max(self.memory.get(what, 0.0), mebibytes)
 
 
+# A process begins with the memory of the one that made it, and its maximum never falls: a small one makes it.
+_LAUNCHER = """
+import json, os, sys, time
+started = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), time.perf_counter() - started, usage.ru_maxrss / 1024], file)
+"""
+
+
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Used:
     """Run ``command`` to its successful end."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
-    if process.returncode != 0:
-        raise RuntimeError(f"{command} ended with {process.returncode}:\n{output.decode(errors='replace')[-4000:]}")
-    return Used(seconds=seconds, mebibytes=usage.ru_maxrss / 1024)
+    with tempfile.NamedTemporaryFile("r") as result:
+        launcher = [sys.executable, "-S", "-c", _LAUNCHER, result.name, *command]
+        done = subprocess.run(launcher, env=environment, capture_output=True, check=True)
+        code, seconds, mebibytes = json.load(result)
+    if code != 0:
+        raise RuntimeError(f"{command} ended with {code}:\n{done.stdout.decode(errors='replace')[-4000:]}")
+    return Used(seconds=seconds, mebibytes=mebibytes)
 
 
 def side_by_side(rounds: int, first: Callable[[int], float], second: Callable[[int], float]) -> tuple[float, float]:
