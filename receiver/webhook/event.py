@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from receiver.addon import AddonRepository
+from receiver.document import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Value, frozen=True):
     """What arrived, as it arrived: ``headers`` by lower-case name, the first of doubled ones; ``body`` in bytes."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushEvent:
+class PushEvent(Value, frozen=True):
     """A hint that ``repository`` may have changed. Nothing in it is used to fetch or install anything."""
 
     sender: str

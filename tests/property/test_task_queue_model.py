@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from msgspec import structs
 
 from receiver.errors import QueueError
 from receiver.tasks.limits import Limits
@@ -77,7 +78,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def ingest(self, found: list[Event], now: float, quarantined: bool, instance: str | None, sender: str) -> None:
         verdict: Verdict = "quarantined" if quarantined else "accepted"
-        given = replace(intake(*found, received=now, instance_id=instance, sender=sender), verdict=verdict)
+        given = structs.replace(intake(*found, received=now, instance_id=instance, sender=sender), verdict=verdict)
         self.same(lambda queue: queue.ingest(given, now=now))
 
     @rule(
