@@ -1,5 +1,6 @@
 """The group of commands, and what an error comes to: a line that names cause and remedy, and the exit code."""
 
+import gc
 import importlib
 import io
 import logging
@@ -12,6 +13,10 @@ from receiver.errors import ConfigError, InvalidNameError, ReceiverError
 from receiver.log import configure
 
 _log = logging.getLogger("receiver")
+
+_COLLECT = (20_000, 20, 20)
+"""When Python looks for cycles. Its default, 700 new containers, comes with every few notifications and hundreds of
+times in the imports of a start; what we make ends by counting references."""
 
 COMMANDS = {
     "serve": "endpoint, workers and fallback poll in one process, until SIGTERM or SIGINT",
@@ -73,6 +78,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 at least one addon failed, 2 usage or configuration."""
+    gc.set_threshold(*_COLLECT)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A letter that the encoding of a pipe lacks (Windows) is written as its number, and ends no command.

@@ -22,6 +22,8 @@ from receiver.registry.location import Location
 
 # No limit on the whole: an upload may take hours. A registry that is silent for a minute is gone.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_SIDE_BY_SIDE = 4
+"""Blobs on their way at once; as many as the receiver fetches of an artifact's usual four layers."""
 _REMEDY = "check REGISTRY_URL, and that the account may push there"
 
 
@@ -76,6 +78,7 @@ class _Upload:
     def __init__(self, session: aiohttp.ClientSession, address: RegistryAddress, repository: Repository) -> None:
         self.uploaded = 0
         self.present = 0
+        self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._session = session
         self._base = Location.of(address).at(f"/v2/{repository}")
         self._subject = f"{address.authority}/{repository}"
@@ -85,8 +88,13 @@ class _Upload:
         for child in artifact.children:
             await self.content(child)
             await self.manifest(child, str(child.digest))
-        for digest, blob in artifact.blobs.items():
-            await self._blob(digest, blob)
+        # All are waited for, so that no file is left open; those that fail together mostly fail alike.
+        ends = await asyncio.gather(
+            *(self._blob(digest, blob) for digest, blob in artifact.blobs.items()), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def manifest(self, artifact: Artifact, reference: str) -> None:
         """The manifest itself, under a tag or its digest."""
@@ -98,6 +106,10 @@ class _Upload:
             raise DigestMismatch(f"{self._subject}:{reference} was stored as {stored[:80]!r}, not as {artifact.digest}")
 
     async def _blob(self, digest: Digest, content: bytes | Path) -> None:
+        async with self._gate:
+            await self._sent_or_there(digest, content)
+
+    async def _sent_or_there(self, digest: Digest, content: bytes | Path) -> None:
         async with self._request("HEAD", f"{self._base.url}/blobs/{digest}", expect={200, 404}) as answer:
             if answer.status == 200:
                 self.present += 1
