@@ -20,7 +20,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -191,7 +191,7 @@ def write_durably(path: Path, content: bytes, *, temporary: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, flags: int):  # type: ignore[no-untyped-def]  # Iterator[int], inferred by its users
+def _opened(path: Path, flags: int) -> Iterator[int]:
     descriptor = os.open(path, flags, 0o644)
     try:
         yield descriptor
