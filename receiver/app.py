@@ -81,6 +81,16 @@ def syncer(settings: Settings, *, registry: RegistryClient, store: CatalogStore,
     return Syncer(registry=registry, blobs=blobs, catalogue=store, retry=BriefRetry(), progress=progress, policy=policy)
 
 
+def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> Survey:
+    return Survey(
+        registry=registry,
+        syncer=syncer,
+        prefix=settings.repository_prefix,
+        configured=settings.repositories,
+        clock=time.time,
+    )
+
+
 @asynccontextmanager
 async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Parts]:
     """Recover what a crash left, open everything, and close it in the end. The caller holds the lock.
@@ -99,13 +109,7 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
     try:
         await queue.recover(now=time.time())
         worker = syncer(settings, registry=registry, store=store, progress=progress)
-        survey = Survey(
-            registry=registry,
-            syncer=worker,
-            prefix=settings.repository_prefix,
-            configured=settings.repositories,
-            clock=time.time,
-        )
+        survey = _survey(settings, registry=registry, syncer=worker)
         workers = Workers(
             queue=queue,
             syncer=worker,
@@ -203,13 +207,7 @@ async def desired_facts(settings: Settings, names: Collection[str], *, discover:
     """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too."""
     async with registry_client(settings) as registry:
         looking = syncer(settings, registry=registry, store=catalog_store(settings), progress=Silent())
-        survey = Survey(
-            registry=registry,
-            syncer=looking,
-            prefix=settings.repository_prefix,
-            configured=settings.repositories,
-            clock=time.time,
-        )
+        survey = _survey(settings, registry=registry, syncer=looking)
         found = dict.fromkeys(names)
         problem = None
         if discover:

@@ -29,9 +29,9 @@ def _installed(outcome: Outcome) -> str:
     )
 
 
-def summary(outcomes: Iterable[Outcome], *, unchanged: int = 0, failed: int = 0) -> tuple[int, int, int]:
-    """How many were synced, skipped and failed; the arguments are those that no outcome stands for."""
-    synced, skipped, broken = 0, unchanged, failed
+def summary(outcomes: Iterable[Outcome], *, unchanged: int = 0) -> tuple[int, int, int]:
+    """How many were synced, skipped and failed; ``unchanged`` are those that no outcome stands for."""
+    synced, skipped, broken = 0, unchanged, 0
     for outcome in outcomes:
         if outcome.status == "installed":
             synced += 1
