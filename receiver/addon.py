@@ -61,6 +61,15 @@ class AddonRepository:
             raise InvalidNameError(f"{text[:80]!r} is not below {prefix!r}")
         return cls(Repository.parse(text), AddonName.parse(text[len(prefix) :]))
 
+    @classmethod
+    def named(cls, addon: str, *, prefix: str) -> Self:
+        """What a person means by ``addon``: the last part of the repository, or all of it.
+
+        Raises:
+            InvalidNameError: see `parse`.
+        """
+        return cls.parse(addon if addon.startswith(prefix) else prefix + addon, prefix=prefix)
+
     def __str__(self) -> str:
         return self.name
 

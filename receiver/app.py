@@ -11,17 +11,23 @@ from receiver import __version__
 from receiver.blobs import BlobStore
 from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import remove_tree
+from receiver.catalog.names import NameLimits
 from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
 from receiver.errors import QueueUnavailable, ReceiverError
+from receiver.oci.manifest import DocumentLimits
 from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
-from receiver.sync.engine import Engine, QueueView, Report, Request
+from receiver.sync.engine import Engine, QueueView, Report
+from receiver.sync.operations import Operations
+from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Progress
-from receiver.sync.status import DesiredFacts, InstalledFacts
+from receiver.sync.request import OperatorRequest, Request
+from receiver.sync.retention import Retention
+from receiver.sync.status import DesiredFacts, HoldFacts, InstalledFacts
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
 from receiver.sync.worker import Workers
@@ -43,6 +49,7 @@ class Parts:
     syncer: Syncer
     workers: Workers
     engine: Engine
+    retention: Retention
 
 
 def registry_client(settings: Settings) -> RegistryClient:
@@ -59,26 +66,62 @@ def registry_client(settings: Settings) -> RegistryClient:
         credentials=credentials,
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
         user_agent=f"addon-sync/{__version__}",
+        max_document_size=document_limits(settings).max_size,
+    )
+
+
+def archive_limits(settings: Settings) -> ArchiveLimits:
+    """What the layers of one artifact may ask for."""
+    return ArchiveLimits(
+        max_layer_size=settings.max_layer_size,
+        max_addon_size=settings.max_addon_size,
+        max_file_size=settings.max_file_size,
+        max_files=settings.max_files,
+        max_ratio=settings.max_ratio,
+        max_pax_header=settings.max_pax_header,
+        max_pax_records=settings.max_pax_records,
+        max_extensions=settings.max_extensions,
+        max_gnu_name=settings.max_gnu_name,
+        max_manifest_size=settings.max_manifest_size,
+        names=NameLimits(
+            max_depth=settings.max_depth, max_component=settings.max_component, max_path=settings.max_path
+        ),
+    )
+
+
+def document_limits(settings: Settings) -> DocumentLimits:
+    """What a manifest or index may ask for."""
+    return DocumentLimits(
+        max_size=settings.max_document_size,
+        max_layers=settings.max_layers,
+        max_index_entries=settings.max_index_entries,
     )
 
 
 def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_tree) -> CatalogStore:
     """The catalogue; nothing is touched before it is prepared. ``sweep`` removes old trees."""
-    limits = ArchiveLimits(
-        max_layer_size=settings.max_layer_size,
-        max_addon_size=settings.max_addon_size,
-        max_files=settings.max_files,
+    limits = archive_limits(settings)
+    return CatalogStore(
+        catalogue=settings.catalogue,
+        state=settings.state_dir,
+        limits=limits,
+        keep=settings.keep_releases,
+        sweep=sweep,
     )
-    return CatalogStore(catalogue=settings.catalogue, state=settings.state_dir, limits=limits, sweep=sweep)
 
 
-def syncer(settings: Settings, *, registry: RegistryClient, store: CatalogStore, progress: Progress) -> Syncer:
+def syncer(
+    settings: Settings, *, registry: RegistryClient, store: CatalogStore, blobs: BlobStore, progress: Progress
+) -> Syncer:
     """What looks at and installs single addons."""
     policy = SyncPolicy(
         tag_policy=settings.tag_policy, semver_range=settings.semver_range, max_layer_size=settings.max_layer_size
     )
-    blobs = BlobStore(settings.state_dir / "blobs")
     return Syncer(registry=registry, blobs=blobs, catalogue=store, retry=BriefRetry(), progress=progress, policy=policy)
+
+
+def _blob_store(settings: Settings) -> BlobStore:
+    return BlobStore(settings.state_dir / "blobs")
 
 
 def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> Survey:
@@ -88,6 +131,7 @@ def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> 
         prefix=settings.repository_prefix,
         configured=settings.repositories,
         clock=time.time,
+        repair_drift=settings.repair_drift,
     )
 
 
@@ -102,13 +146,14 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
     sweeper = Sweeper()
     store = catalog_store(settings, sweep=sweeper)
     await asyncio.to_thread(store.prepare)
-    await asyncio.to_thread(BlobStore(settings.state_dir / "blobs").prepare)
+    blobs = _blob_store(settings)
+    await asyncio.to_thread(blobs.prepare)
     limits = QueueLimits(journal_bytes=settings.journal_size)
     queue = await SqliteQueue.open(settings.state_dir / "queue.sqlite", limits=limits)
     registry = registry_client(settings)
     try:
         await queue.recover(now=time.time())
-        worker = syncer(settings, registry=registry, store=store, progress=progress)
+        worker = syncer(settings, registry=registry, store=store, blobs=blobs, progress=progress)
         survey = _survey(settings, registry=registry, syncer=worker)
         workers = Workers(
             queue=queue,
@@ -118,11 +163,22 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
             concurrency=settings.concurrency,
             clock=time.time,
         )
+        retention = Retention(blobs=blobs, catalogue=store)
+        workers.subscribe(_Marking(retention))
+        operations = Operations(
+            catalogue=store,
+            syncer=worker,
+            queue=queue,
+            prefix=settings.repository_prefix,
+            clock=time.time,
+            changed=retention.mark,
+        )
         engine = Engine(
             queue=queue,
             journal=queue,
             workers=workers,
             survey=survey,
+            operations=operations,
             prefix=settings.repository_prefix,
             clock=time.time,
         )
@@ -134,7 +190,9 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
             syncer=worker,
             workers=workers,
             engine=engine,
+            retention=retention,
         )
+        await retention.settle()
     finally:
         await registry.close()
         await queue.close()
@@ -148,6 +206,11 @@ async def execute(settings: Settings, request: Request, *, progress: Progress) -
         ReceiverError: it could not begin.
     """
     async with opened(settings, progress=progress) as parts:
+        if isinstance(request, OperatorRequest):
+            async with aclosing(parts.engine.execute(request)) as changes:
+                async for change in changes:
+                    yield change
+            return
         running = asyncio.create_task(parts.workers.run(), name="workers")
         try:
             async with aclosing(parts.engine.execute(request)) as reports:
@@ -184,29 +247,47 @@ async def queue_view(settings: Settings) -> QueueView:
         await queue.close()
 
 
-def installed_facts(settings: Settings) -> dict[str, InstalledFacts]:
-    """What is installed, by repository. Blocks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFacts:
+    """What this host knows by itself, by repository."""
+
+    installed: dict[str, InstalledFacts]
+    holds: dict[str, HoldFacts]
+
+
+def local_facts(settings: Settings) -> LocalFacts:
+    """What is installed and held. Blocks.
 
     Raises:
         InstallError: a record is damaged.
     """
     store = catalog_store(settings)
-    return {
-        record.repository: InstalledFacts(
-            tag=record.tag,
-            version=record.version,
-            digest=record.digest,
-            installed=record.installed,
-            present=store.is_present(record),
-        )
-        for record in store.releases()
-    }
+    facts = LocalFacts(installed={}, holds={})
+    for record in store.records():
+        if record.hold is not None:
+            facts.holds[record.repository] = HoldFacts(since=record.hold.since, reason=record.hold.reason)
+        if record.installed is not None:
+            facts.installed[record.repository] = InstalledFacts(
+                tag=record.installed.tag,
+                version=record.installed.version,
+                digest=record.installed.digest,
+                installed=record.installed.installed,
+                present=store.is_present(record),
+                replaced=tuple(store.replaced(record)),
+            )
+    return facts
 
 
 async def desired_facts(settings: Settings, names: Collection[str], *, discover: bool) -> dict[str, DesiredFacts]:
     """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too."""
     async with registry_client(settings) as registry:
-        looking = syncer(settings, registry=registry, store=catalog_store(settings), progress=Silent())
+        looking = syncer(
+            settings,
+            registry=registry,
+            store=catalog_store(settings),
+            blobs=_blob_store(settings),
+            progress=Silent(),
+        )
         survey = _survey(settings, registry=registry, syncer=looking)
         found = dict.fromkeys(names)
         problem = None
@@ -218,6 +299,17 @@ async def desired_facts(settings: Settings, names: Collection[str], *, discover:
         if problem is not None:
             return {name: DesiredFacts(error=problem) for name in found}
         return await survey.desired(list(found))
+
+
+class _Marking:
+    """Tells the retention of every release that came."""
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+
+    def __call__(self, outcome: Outcome | Surveyed) -> None:
+        if isinstance(outcome, Outcome) and outcome.status == "installed":
+            self._retention.mark()
 
 
 class Silent:

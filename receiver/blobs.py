@@ -10,9 +10,11 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ import aiofiles
 
 from receiver.document import encode
 from receiver.errors import DigestMismatch, InstallError, SizeMismatch
+from receiver.links import is_plain_folder
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
@@ -46,6 +49,10 @@ class BlobStore:
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         self._cleaning: set[asyncio.Task[None]] = set()
+        self._guard = threading.Lock()
+        self._pins: Counter[str] = Counter()
+        self._pinned_lately: set[str] | None = None
+        """While a collection runs: what was pinned at any time since it began."""
 
     def prepare(self) -> None:
         """Create the folders, and clear away what a crash left half-written. Blocks; call it once, before any ingest.
@@ -54,8 +61,10 @@ class BlobStore:
             InstallError: the disk refused; what was there still is.
         """
         with _refused(self._root):
-            self._blobs.mkdir(parents=True, exist_ok=True)
-            self._ingest.mkdir(exist_ok=True)
+            for folder in (self._root, self._root / "blobs", self._blobs, self._ingest):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not is_plain_folder(folder):
+                    raise InstallError(f"{folder} is a link or no folder: remove it")
             for leftover in self._ingest.iterdir():
                 leftover.unlink()
         self._replace(self._root / "oci-layout", _LAYOUT)
@@ -97,13 +106,96 @@ class BlobStore:
             await asyncio.to_thread(self._replace, path, content)
         return path
 
-    async def write_index(self, entries: Sequence[Descriptor]) -> None:
-        """Replace ``index.json``, by which other tools find the manifests in the folder.
+    def read(self, descriptor: Descriptor) -> bytes:
+        """The whole content of a small blob, verified anew. Blocks.
+
+        Raises:
+            DigestMismatch, SizeMismatch: the file is damaged, or gone.
+            InstallError: it cannot be read.
+        """
+        with _refused(self.path(descriptor.digest), verb="read"):
+            try:
+                content = self.path(descriptor.digest).read_bytes() if self.has(descriptor) else b""
+            except FileNotFoundError:
+                content = b""
+        if len(content) != descriptor.size:
+            raise SizeMismatch(f"{descriptor.digest} is not whole in the blob store, or not there")
+        _check_hash(descriptor, hashlib.sha256(content).hexdigest())
+        return content
+
+    def discard_damaged(self, descriptors: Collection[Descriptor]) -> list[Descriptor]:
+        """Hash each blob anew and remove those that are not what they were; which are missing now. Blocks.
+
+        Raises:
+            InstallError: one cannot be read or removed.
+        """
+        missing = []
+        for descriptor in descriptors:
+            path = self.path(descriptor.digest)
+            with _refused(path, verb="read"):
+                if self.has(descriptor):
+                    with path.open("rb") as file:
+                        if hashlib.file_digest(file, "sha256").hexdigest() == descriptor.digest.hex:
+                            continue
+                    path.unlink()
+            missing.append(descriptor)
+        return missing
+
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Callable[[Digest], None]]:
+        """Within this, what is given to the function that it yields is not collected."""
+        mine: list[str] = []
+
+        def pin(digest: Digest) -> None:
+            # Under the lock: a removal that has begun is over then, and `has` tells the truth.
+            with self._guard:
+                mine.append(digest.hex)
+                self._pins[digest.hex] += 1
+                if self._pinned_lately is not None:
+                    self._pinned_lately.add(digest.hex)
+
+        try:
+            yield pin
+        finally:
+            with self._guard:
+                self._pins.subtract(mine)
+                self._pins = +self._pins
+
+    def collect(self, wanted: Callable[[], Collection[Digest]]) -> int:
+        """Remove every blob that is neither wanted nor pinned; how many. Blocks; one at a time.
+
+        ``wanted`` is asked after the collection has begun: what is pinned when it answers may not be wanted yet.
+
+        Raises:
+            InstallError: the disk refused; the rest is still there.
+        """
+        with self._guard:
+            self._pinned_lately = set(self._pins)
+        try:
+            keep = {digest.hex for digest in wanted()}
+            count = 0
+            with _refused(self._blobs, verb="remove"):
+                for path in self._blobs.iterdir():
+                    count += path.name not in keep and self._remove_unless_pinned(path)
+            return count
+        finally:
+            with self._guard:
+                self._pinned_lately = None
+
+    def write_index(self, entries: Sequence[Descriptor]) -> None:
+        """Replace ``index.json``, by which other tools find the manifests in the folder. Blocks.
 
         Raises:
             InstallError: the disk refused; the old index is still there.
         """
-        await asyncio.to_thread(self._replace, self._root / "index.json", _index(entries))
+        self._replace(self._root / "index.json", _index(entries))
+
+    def _remove_unless_pinned(self, path: Path) -> bool:
+        with self._guard:
+            if self._pinned_lately is not None and path.name in self._pinned_lately:
+                return False
+            path.unlink(missing_ok=True)
+            return True
 
     async def _stream(self, descriptor: Descriptor, chunks: AsyncIterator[bytes], path: Path) -> None:
         incoming = _Incoming(self._temporary())
@@ -259,7 +351,7 @@ def _index(entries: Sequence[Descriptor]) -> bytes:
 
 
 @contextlib.contextmanager
-def _refused(path: Path) -> Iterator[None]:
+def _refused(path: Path, *, verb: str = "write") -> Iterator[None]:
     """Translate what the file system raises; wraps nothing but our own file operations."""
     try:
         yield
@@ -268,4 +360,4 @@ def _refused(path: Path) -> Iterator[None]:
             remedy = "the disk is full: free some space, or move ADDON_SYNC_STATE_DIR to a larger volume"
         else:
             remedy = f"{error.strerror or type(error).__name__}; check the folder and its permissions"
-        raise InstallError(f"cannot write {path}: {remedy}") from error
+        raise InstallError(f"cannot {verb} {path}: {remedy}") from error

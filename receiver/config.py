@@ -1,4 +1,4 @@
-"""Settings: flag over environment over YAML file over default, judged once. A home of PyYAML.
+"""Settings: flag over environment over YAML file over default, judged once.
 
 The table `SETTINGS` is the one place where a setting is named, typed, given its default and explained; the command
 line, the reading of environment and file, and ``docs/reference/settings.md`` are made from it.
@@ -15,6 +15,7 @@ from receiver.errors import ConfigError, ReceiverError
 from receiver.notation import Endpoint, parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
 from receiver.oci.reference import RegistryAddress, Repository
 from receiver.secret import Secret, password, tokens
+from receiver.settings_file import read_settings_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,22 @@ class Settings:
     max_layer_size: int
     max_addon_size: int
     max_files: int
+    max_file_size: int
+    max_ratio: int
+    max_depth: int
+    max_component: int
+    max_path: int
+    max_pax_header: int
+    max_pax_records: int
+    max_extensions: int
+    max_gnu_name: int
+    max_document_size: int
+    max_layers: int
+    max_index_entries: int
+    max_manifest_size: int
     max_body_size: int
+    keep_releases: int
+    repair_drift: bool
     journal_age: float
     journal_size: int
     log_format: str
@@ -104,6 +120,8 @@ class Setting:
     windows: str | None = None
     """The default on Windows, where that is another one."""
     secret: bool = False
+    has_flag: bool = True
+    """False: by environment and file only, so that help texts stay short."""
 
     @property
     def key(self) -> str:
@@ -136,6 +154,10 @@ def _setting(name: str, parse: Callable[[str], Any], default: str | None, text: 
     placeholder, yaml = _KINDS.get(parse, ("TEXT", (str,)))
     row = {"field": name.removeprefix("ADDON_SYNC_").lower(), "placeholder": placeholder, "yaml": yaml, **more}
     return Setting(name=name, parse=parse, default=default, help=text, **row)
+
+
+def _limit(name: str, parse: Callable[[str], Any], default: str, text: str) -> Setting:
+    return _setting(f"ADDON_SYNC_MAX_{name}", parse, default, f"limit of {text}", has_flag=False)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -192,8 +214,33 @@ SETTINGS: tuple[Setting, ...] = (
     _setting("ADDON_SYNC_MAX_LAYER_SIZE", parse_size, "256MiB", "limit of one layer, compressed"),
     _setting("ADDON_SYNC_MAX_ADDON_SIZE", parse_size, "1GiB", "limit of an artifact's layers, unpacked"),
     _setting("ADDON_SYNC_MAX_FILES", parse_count, "50000", "limit of files and folders in an artifact"),
+    _limit("FILE_SIZE", parse_size, "512MiB", "one file, unpacked"),
+    _limit("RATIO", parse_count, "200", "unpacked to compressed size of a layer, once 1 MiB is out"),
+    _limit("DEPTH", parse_count, "16", "folders and file in a path"),
+    _limit("COMPONENT", parse_count, "128", "one name in a path, in UTF-16 units"),
+    _limit("PATH", parse_count, "180", "a path below an addon, in UTF-16 units; Windows has 259 for all of it"),
+    _limit("PAX_HEADER", parse_size, "64KiB", "a PAX header in a layer"),
+    _limit("PAX_RECORDS", parse_count, "128", "records in a PAX header"),
+    _limit("EXTENSIONS", parse_count, "3", "extension headers in a row in a layer"),
+    _limit("GNU_NAME", parse_size, "4KiB", "a GNU long name in a layer"),
+    _limit("DOCUMENT_SIZE", parse_size, "4MiB", "an OCI manifest or index"),
+    _limit("LAYERS", parse_count, "32", "layers in an OCI manifest"),
+    _limit("INDEX_ENTRIES", parse_count, "64", "entries of an OCI index, and manifests in nested ones"),
+    _limit("MANIFEST_SIZE", parse_size, "64KiB", "an addon.manifest.yaml"),
     _setting(
         "ADDON_SYNC_MAX_BODY_SIZE", parse_size, "1MiB", "limit of a notification (a large zot event may have 4MiB)"
+    ),
+    _setting(
+        "ADDON_SYNC_KEEP_RELEASES",
+        parse_count,
+        "3",
+        "releases of an addon that are kept for rollback, the installed one included",
+    ),
+    _setting(
+        "ADDON_SYNC_REPAIR_DRIFT",
+        parse_bool,
+        "false",
+        "each poll compares every installed file, and installs an addon again where one has changed",
     ),
     _setting("ADDON_SYNC_JOURNAL_AGE", parse_duration, "30d", "how long deliveries are kept for replay"),
     _setting("ADDON_SYNC_JOURNAL_SIZE", parse_size, "128MiB", "how much of their bodies is kept"),
@@ -285,63 +332,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _from_file(file: Path) -> dict[str, str]:
     known = {setting.key: setting.yaml for setting in SETTINGS}
     known |= {f"{setting.key}_file": (str,) for setting in SETTINGS if setting.secret}
-    document = {_known(key, known, file): value for key, value in _document(file).items()}
-    return {key: _as_text(key, value, known[key], file) for key, value in document.items() if value is not None}
-
-
-def _document(file: Path) -> dict[Any, Any]:
-    """The file's mapping. Its errors never quote it: the line that is wrong may be the one with a token."""
-    import yaml  # noqa: PLC0415 - only commands with --config pay for it
-
-    where = f"the configuration file {str(file)!r}"
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"{where} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where} is no UTF-8 text: save it as UTF-8") from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f": line {mark.line + 1}, column {mark.column + 1}"
-        raise ConfigError(f"{where} is no YAML{line} (texts with special characters stand in quotes)") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{where} is not a mapping of settings, one 'key: value' a line")
-    _refuse_twice([str(key.value) for key, _ in node.value], where)
-    return document
-
-
-def _refuse_twice(keys: list[str], where: str) -> None:
-    """YAML would take the last of two without a word."""
-    for number, key in enumerate(keys):
-        if key in keys[:number]:
-            raise ConfigError(f"{where} holds the key {key!r} twice: keep one")
-
-
-def _known(key: object, known: Mapping[str, object], file: Path) -> str:
-    if isinstance(key, str) and key in known:
-        return key
-    import difflib  # noqa: PLC0415 - only for the error
-
-    written = str(key).lower().replace("-", "_").removeprefix("addon_sync_")
-    near = difflib.get_close_matches(written, known, n=1)
-    raise ConfigError(f"unknown key {str(key)[:80]!r} in {file}" + (f": did you mean {near[0]!r}?" if near else ""))
-
-
-def _as_text(key: str, value: object, allowed: tuple[type, ...], file: Path) -> str:
-    if type(value) not in allowed:
-        remedy = "; write it in quotes" if isinstance(value, bool | int | float) and str in allowed else ""
-        raise ConfigError(f"{key} in {file}: a value of type {type(value).__name__} does not fit{remedy}")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        if not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{key} in {file}: a list of texts is expected; write each in quotes")
-        return ",".join(value)
-    return str(value)
+    return read_settings_file(file, known)
 
 
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:

@@ -12,6 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 T = TypeVar("T")
+field = msgspec.field
+"""A member's default that is made anew for each document."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

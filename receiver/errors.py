@@ -23,6 +23,8 @@
     ├── CatalogError             the release cannot be put in place; the previous one still is
     │   ├── UnsafeArchive          only a new push cures it
     │   ├── InvalidManifest        only a new push cures it
+    │   ├── AddonHeld              a person said that it stays as it is
+    │   ├── NotInstalled           there is nothing of that name to work on, or nothing to go back to
     │   └── InstallError           a full disk, a file held open: time or the operator cures it
     └── QueueError
         ├── QueueUnavailable       503: the event could not be made durable
@@ -140,6 +142,14 @@ class UnsafeArchive(CatalogError):
 
 class InvalidManifest(CatalogError):
     """An ``addon.manifest.yaml`` that would make the catalogue unreadable, or contradicts its artifact."""
+
+
+class AddonHeld(CatalogError):
+    """A person holds the addon where it is; the text says since when, why, and how to end it."""
+
+
+class NotInstalled(CatalogError):
+    """Nothing is installed from that repository, or no such release is kept; the text says what there is."""
 
 
 class InstallError(CatalogError):

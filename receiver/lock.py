@@ -1,7 +1,8 @@
-"""One process at a time works on a state folder; who it is, and how to reach it. The home of filelock.
+"""One process at a time works on a state folder and on a catalogue; who it is, and how to reach it.
 
-``engine.lock`` is held through the operating system, so it is free when its holder dies. ``engine.json`` beside it says
-who holds it: it is only a note, and a stale one means nothing while the lock is free.
+The home of filelock. ``engine.lock`` in the state folder, and ``.addon-sync.lock`` beside the catalogue where another
+process may use another state folder, are held through the operating system, so they are free when their holder dies.
+The JSON files beside them say who holds them: they are only notes, and a stale one means nothing while a lock is free.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from typing import Self
 import filelock
 
 from receiver.errors import ConfigError
+from receiver.links import is_link
 
 _TRIES, _PAUSE = 10, 0.02
 """For replacing a note that is being read: a fifth of a second, while reading one takes less than a thousandth."""
@@ -30,6 +32,8 @@ class Holder:
     command: str
     url: str | None = None
     token: str | None = None
+    state: str | None = None
+    """The state folder, in the note beside the catalogue."""
 
     @classmethod
     def mine(cls, *, command: str, url: str | None = None, token: str | None = None) -> Self:
@@ -37,32 +41,59 @@ class Holder:
         return cls(pid=os.getpid(), command=command, url=url, token=token)
 
     def __str__(self) -> str:
-        return f"addon-sync {self.command} (process {self.pid})"
+        where = "" if self.state is None else f", with the state folder {self.state}"
+        return f"addon-sync {self.command} (process {self.pid}{where})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long to wait for locks, until when, and who is told."""
+
+    seconds: float
+    deadline: float
+    waiting: Callable[[Holder | None], None]
+
+    def take(self, lock: filelock.FileLock, folder: Path, holder: Callable[[], Holder | None]) -> None:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            self.waiting(holder())
+            try:
+                lock.acquire(timeout=max(self.deadline - time.monotonic(), 0), poll_interval=0.05)
+            except filelock.Timeout as error:
+                raise ConfigError(
+                    f"{holder() or 'another process'} works on {folder} and did not end within {self.seconds:.0f} s"
+                ) from error
 
 
 class StateLock:
-    """The lock of ``state``; `acquire`, then `announce`, then `release`."""
+    """The lock of ``state``, and of the catalogue in ``install_dir``; `acquire`, then `announce`, then `release`."""
 
-    def __init__(self, state: Path) -> None:
-        self._note = state / "engine.json"
-        self._lock = filelock.FileLock(str(state / "engine.lock"), mode=0o600)
+    def __init__(self, state: Path, *, install_dir: Path | None = None) -> None:
         self._state = state
+        self._note = state / "engine.json"
+        self._lock = _file_lock(state / "engine.lock")
+        self._catalogue = None if install_dir is None else _CatalogueLock(install_dir, state)
 
     def acquire(self, *, command: str, timeout: float, waiting: Callable[[Holder | None], None]) -> None:
-        """Take the lock; ``waiting`` is called once where somebody else holds it. Blocks up to ``timeout`` seconds.
+        """Take both; ``waiting`` is called once where somebody else holds one. Blocks up to ``timeout`` seconds.
 
         Raises:
-            ConfigError: it is still held; the text says by whom.
+            ConfigError: one is still held, the text says by whom; or the folder is not fit for it.
         """
+        patience = _Patience(timeout, time.monotonic() + timeout, waiting)
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._take(timeout, waiting)
+            _refuse_links(self._state)
+            patience.take(self._lock, self._state, self.holder)
         except OSError as error:
             raise ConfigError(f"ADDON_SYNC_STATE_DIR {str(self._state)!r} cannot be used: {error}") from error
         try:
+            if self._catalogue is not None:
+                self._catalogue.acquire(command, patience)
             self.announce(Holder.mine(command=command))
         except ConfigError:
-            self._lock.release()
+            self._unlock()
             raise
 
     def try_acquire(self, *, command: str) -> bool:
@@ -93,9 +124,7 @@ class StateLock:
         """
         temporary = self._note.with_suffix(f".{holder.pid}.tmp")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(holder), file)
+            _write_private(temporary, holder)
             _replace(temporary, self._note)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -103,18 +132,15 @@ class StateLock:
             raise ConfigError(f"ADDON_SYNC_STATE_DIR {str(self._state)!r} cannot be used: {error}") from error
 
     def holder(self) -> Holder | None:
-        """Who holds the lock, as far as it says."""
-        try:
-            return Holder(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        """Who holds the lock, as far as it says; where that one is free, who holds the catalogue."""
+        return _noted(self._note) or (self._catalogue.holder() if self._catalogue is not None else None)
 
     def release(self) -> None:
         """Let the next one in."""
         # Windows refuses while somebody reads the note; a stale one means nothing.
         with contextlib.suppress(OSError):
             self._note.unlink(missing_ok=True)
-        self._lock.release()
+        self._unlock()
 
     def __enter__(self) -> Self:
         return self
@@ -122,22 +148,68 @@ class StateLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _take(self, timeout: float, waiting: Callable[[Holder | None], None]) -> None:
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            waiting(self.holder())
-            self._wait(timeout)
+    def _unlock(self) -> None:
+        if self._catalogue is not None:
+            self._catalogue.release()
+        self._lock.release()
 
-    def _wait(self, timeout: float) -> None:
-        started = time.monotonic()
+
+class _CatalogueLock:
+    """Beside ``addons``, where nothing of ours may be."""
+
+    def __init__(self, install_dir: Path, state: Path) -> None:
+        self._path = install_dir / ".addon-sync.lock"
+        self._note = install_dir / ".addon-sync.holder.json"
+        self._lock = _file_lock(self._path)
+        self._state = state
+
+    def acquire(self, command: str, patience: _Patience) -> None:
         try:
-            self._lock.acquire(timeout=max(timeout, 0), poll_interval=0.05)
-        except filelock.Timeout as error:
-            waited = time.monotonic() - started
-            raise ConfigError(
-                f"{self.holder() or 'another process'} works on {self._state} and did not end within {waited:.0f} s"
-            ) from error
+            for path in (self._path, self._note):
+                if is_link(path):
+                    raise ConfigError(f"{path} is a link: remove it")
+            patience.take(self._lock, self._path.parent, self.holder)
+            temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
+            _write_private(temporary, Holder(pid=os.getpid(), command=command, state=str(self._state)))
+            _replace(temporary, self._note)
+        except OSError as error:
+            raise ConfigError(f"K2S_INSTALL_DIR {str(self._path.parent)!r} cannot be used: {error}") from error
+
+    def holder(self) -> Holder | None:
+        return _noted(self._note)
+
+    def release(self) -> None:
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                self._note.unlink(missing_ok=True)
+            self._lock.release()
+
+
+def _file_lock(path: Path) -> filelock.FileLock:
+    return filelock.FileLock(str(path), mode=0o600)
+
+
+def _refuse_links(state: Path) -> None:
+    """Nothing that we put into the state folder is a link, and what we write must not land behind one (hazards F6)."""
+    if is_link(state):
+        raise ConfigError(f"ADDON_SYNC_STATE_DIR {state} is a link: give the folder itself, or remove the link")
+    for path in state.iterdir():
+        if is_link(path):
+            raise ConfigError(f"{path} is a link: remove it; what is in the state folder must be there itself")
+
+
+def _noted(note: Path) -> Holder | None:
+    try:
+        return None if is_link(note) else Holder(**json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_private(path: Path, holder: Holder) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(holder), file)
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 
+from receiver.sync.operations import Changed
 from receiver.sync.outcome import Outcome
 
 
@@ -13,6 +14,8 @@ def describe(outcome: Outcome) -> tuple[int, str]:
         return logging.INFO, _installed(outcome)
     if outcome.status == "unchanged":
         return logging.DEBUG, f"{name}: unchanged, {outcome.tag} ({_short(outcome.digest)})"
+    if outcome.status == "held":
+        return logging.WARNING, f"{name}: {outcome.error}"
     if outcome.status == "absent":
         return logging.WARNING, f"{name}: nothing to install: {outcome.error}"
     remedy = (
@@ -27,6 +30,18 @@ def _installed(outcome: Outcome) -> str:
         f"{outcome.repository}: installed {outcome.tag} ({_short(outcome.digest)}), {outcome.files} files, "
         f"{size(outcome.fetched)} fetched, {outcome.duration:.2f} s, asked for by {outcome.trigger}{kept}"
     )
+
+
+def describe_change(changed: Changed) -> str:
+    """The log line of ``changed``."""
+    to = (
+        f" to {changed.tag} ({_short(changed.digest)}), {changed.files} files"
+        if changed.action == "rolled back"
+        else ""
+    )
+    at = f" at {changed.tag} ({_short(changed.digest)})" if changed.action == "held" and changed.digest else ""
+    kept = f"; {len(changed.kept)} replaced files kept in the backups" if changed.kept else ""
+    return f"{changed.repository}: {changed.action}{to}{at}{kept}" + (f"; {changed.note}" if changed.note else "")
 
 
 def summary(outcomes: Iterable[Outcome], *, unchanged: int = 0) -> tuple[int, int, int]:

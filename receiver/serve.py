@@ -47,9 +47,11 @@ async def serve(
         )
     async with app.opened(settings, progress=progress) as parts:
         metrics = Metrics()
-        for record in await asyncio.to_thread(lambda: list(parts.store.releases())):
-            metrics.installed(record.repository, version=record.version or record.tag, digest=record.digest)
+        for record in await asyncio.to_thread(lambda: list(parts.store.records())):
+            if (release := record.installed) is not None:
+                metrics.installed(record.repository, version=release.version or release.tag, digest=release.digest)
         parts.workers.subscribe(_Reporter(metrics))
+        parts.retention.mark()  # a crash may have left blobs that nobody needs
         working = asyncio.create_task(parts.workers.run(), name="workers")
         control = new_token()
         server = HttpServer(_door(parts, metrics, working, control))
@@ -62,6 +64,7 @@ async def serve(
             background = [
                 asyncio.create_task(poller.run(), name="poller"),
                 asyncio.create_task(_trim(parts.queue, settings), name="journal"),
+                asyncio.create_task(parts.retention.run(), name="retention"),
             ]
             await _until(stop, working, *background)
         finally:

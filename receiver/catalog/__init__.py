@@ -1,11 +1,13 @@
 """The addon catalogue on disk: what may be in it, and how a release gets there whole or not at all.
 
-Pure: ``layout`` (where each layer goes), ``names`` (which paths are portable), ``release`` (the types at the door).
+Pure: ``layout`` (where each layer goes), ``names`` (which paths are portable); types: ``release`` and ``record``.
 
 From a verified layer to a staged tree: ``inflate`` (gzip), ``archive`` (strict tar reader), ``staging`` (writes files).
 
-From a staged tree to the catalogue: ``stager`` (stages a release and plans its steps), ``manifest``
-(``addon.manifest.yaml``: judge, merge), ``records`` (what is installed, which files are ours), ``transaction`` (the
-journal and its steps), ``local`` (files that are the operator's), ``store`` (install, recover), ``listing`` (what is
-there), ``sweeper`` (removes old trees), ``filesystem`` (the few calls that differ between Linux and Windows).
+From a staged tree to the catalogue: ``gate`` (what may come to which place), ``stager`` (stages a release and plans its
+steps), ``manifest`` (``addon.manifest.yaml``: judge, merge), ``schema`` (the catalogue's JSON schema of it), ``shared``
+(the manifest of several implementations), ``transaction`` (the journal and its steps), ``transactions`` (their folder:
+carry out, recover), ``local`` (files that are the operator's), ``records`` (the folder of records), ``store`` (the
+catalogue as a whole), ``drift`` (what is not as it was installed), ``listing`` (what is there), ``sweeper`` (removes
+old trees), ``filesystem`` (the few calls that differ between Linux and Windows).
 """

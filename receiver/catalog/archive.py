@@ -49,6 +49,8 @@ class ArchiveLimits:
     max_extensions: int = 3
     """Extension headers in a row."""
     max_gnu_name: int = 4096
+    max_manifest_size: int = 64 * 1024
+    """Of an ``addon.manifest.yaml``."""
     names: NameLimits = field(default_factory=NameLimits)
 
 
@@ -68,7 +70,9 @@ class Budget:
         """
         self.entries += 1
         if self.entries > self.limits.max_files:
-            raise UnsafeArchive(f"more entries than the limit of {self.limits.max_files} an artifact")
+            raise UnsafeArchive(
+                f"more entries than the limit of {self.limits.max_files} an artifact (ADDON_SYNC_MAX_FILES)"
+            )
 
     def charge(self, size: int) -> None:
         """Count bytes before they are read.
@@ -78,7 +82,10 @@ class Budget:
         """
         self.size += size
         if self.size > self.limits.max_addon_size:
-            raise UnsafeArchive(f"unpacks to more than the limit of {self.limits.max_addon_size} bytes an artifact")
+            raise UnsafeArchive(
+                f"unpacks to more than the limit of {self.limits.max_addon_size} bytes an artifact "
+                "(ADDON_SYNC_MAX_ADDON_SIZE)"
+            )
 
 
 class Entry(NamedTuple):
@@ -178,7 +185,10 @@ class _Extensions:
     def read(self, header: Header, body: bytes) -> None:
         self.count += 1
         if self.count > self.limits.max_extensions:
-            raise ValueError(f"more extension headers in a row than the limit of {self.limits.max_extensions}")
+            raise ValueError(
+                f"more extension headers in a row than the limit of {self.limits.max_extensions} "
+                "(ADDON_SYNC_MAX_EXTENSIONS)"
+            )
         if self.pending:
             # Readers disagree on which of two names holds, and whether one header applies to the other.
             raise ValueError("an extension header that follows another one for the same entry")
@@ -234,7 +244,10 @@ def _entry(stream: _Stream, header: Header, budget: Budget) -> Entry:
     budget.charge_entry()
     if header.size:
         if header.size > budget.limits.max_file_size:
-            raise UnsafeArchive(f"{path!a}: {header.size} bytes, the limit of a file is {budget.limits.max_file_size}")
+            raise UnsafeArchive(
+                f"{path!a}: {header.size} bytes, the limit of a file is {budget.limits.max_file_size} "
+                "(ADDON_SYNC_MAX_FILE_SIZE)"
+            )
         if is_folder:
             raise UnsafeArchive(f"{path!a}: a folder with content")
         budget.charge(header.size)
@@ -250,9 +263,11 @@ def _path(name: bytes, limits: NameLimits, *, folder: bool) -> EntryPath:
 
 
 def _extension_body(stream: _Stream, header: Header, budget: Budget) -> bytes:
-    limit = budget.limits.max_gnu_name if header.type == GNU_NAME else budget.limits.max_pax_header
+    limit, setting = budget.limits.max_pax_header, "ADDON_SYNC_MAX_PAX_HEADER"
+    if header.type == GNU_NAME:
+        limit, setting = budget.limits.max_gnu_name, "ADDON_SYNC_MAX_GNU_NAME"
     if header.size > limit:
-        raise ValueError(f"an extension header of {header.size} bytes, the limit is {limit}")
+        raise ValueError(f"an extension header of {header.size} bytes, the limit is {limit} ({setting})")
     budget.charge(BLOCK + header.size)
     return b"".join(stream.content(header.size))
 

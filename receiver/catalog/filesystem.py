@@ -17,19 +17,19 @@ import ctypes
 import errno
 import os
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from receiver.links import is_plain_folder
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _RETRY_SECONDS = 30.0
 """Virus scanners and running scripts hold files open for seconds (ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED)."""
 _HELD_OPEN = {errno.EACCES, errno.EPERM, errno.EBUSY}
-_REPARSE_POINT = 0x400
 
 
 class Exchange(Protocol):
@@ -206,15 +206,6 @@ def identity(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino
-
-
-def is_plain_folder(path: Path | os.DirEntry[str]) -> bool:
-    """A folder, and no link to one: neither a symlink nor, on Windows, a junction or another reparse point."""
-    try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return stat.S_ISDIR(status.st_mode) and not getattr(status, "st_file_attributes", 0) & _REPARSE_POINT
 
 
 def remove_tree(root: Path) -> None:

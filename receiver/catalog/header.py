@@ -16,7 +16,7 @@ ZERO = bytes(BLOCK)
 # name, (mode, owner), size, (time), checksum, type, link name, magic and version, (owners, device), prefix, padding
 _HEADER = struct.Struct("100s24x12s12x8sc100s8s80x155s12s")
 _POSIX_MAGIC, _GNU_MAGIC = b"ustar\x0000", b"ustar  \0"
-_OCTAL = re.compile(rb"([0-7]+)[ \0]*\Z")
+_OCTAL = re.compile(rb"([0-7]+)[ \0]+\Z")  # terminated, as POSIX wants: some readers go on into the next field
 _PREFIX = 155
 _GNU_TIMES = re.compile(rb"[0-7 \0]{24}\0*\Z")  # atime and ctime, and nothing where a reader could see a prefix
 
@@ -137,7 +137,7 @@ def pax_records(body: bytes, limit: int) -> dict[bytes, bytes]:
         _judge_record(keyword, value)
         records[keyword] = value
         if len(records) > limit:
-            raise ValueError(f"more PAX records than the limit of {limit}")
+            raise ValueError(f"more PAX records than the limit of {limit} (ADDON_SYNC_MAX_PAX_RECORDS)")
         at = end
     return records
 

@@ -52,7 +52,9 @@ def _read_ahead(chunks: Generator[bytes, None, None]) -> Generator[bytes, None, 
 
 def _inflated(path: Path, size: int, limits: ArchiveLimits) -> Generator[bytes, None, None]:
     if size > limits.max_layer_size:
-        raise UnsafeArchive(f"the layer has {size} bytes, the limit is {limits.max_layer_size}")
+        raise UnsafeArchive(
+            f"the layer has {size} bytes, the limit is {limits.max_layer_size} (ADDON_SYNC_MAX_LAYER_SIZE)"
+        )
     try:
         with path.open("rb", buffering=0) as file:
             actual = os.fstat(file.fileno()).st_size
@@ -76,7 +78,9 @@ def _member(file: FileIO, ceiling: int, limits: ArchiveLimits) -> Generator[byte
         if chunk:
             crc, length = isal_zlib.crc32(chunk, crc), length + len(chunk)
             if length > ceiling:
-                raise UnsafeArchive(f"inflates to more than the limit of {limits.max_ratio} times its size")
+                raise UnsafeArchive(
+                    f"inflates to more than the limit of {limits.max_ratio} times its size (ADDON_SYNC_MAX_RATIO)"
+                )
             yield chunk
         if inflater.eof:
             break

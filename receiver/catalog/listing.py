@@ -7,8 +7,10 @@ from pathlib import Path
 
 from receiver.catalog.layout import MANIFEST, Unit
 from receiver.catalog.manifest import AddonManifest
-from receiver.catalog.records import InstalledRelease, Records
+from receiver.catalog.record import AddonRecord, InstalledRelease
+from receiver.catalog.records import Records
 from receiver.errors import InvalidManifest, InvalidNameError
+from receiver.links import is_link
 
 _MAX_DEPTH = 3
 
@@ -30,6 +32,8 @@ class Entry:
     digest: str | None = None
     installed: float | None = None
     """Seconds since the epoch."""
+    held: str | None = None
+    """Why a person holds it where it is."""
 
 
 def listing(catalogue: Path, records: Records) -> list[Entry]:
@@ -38,7 +42,12 @@ def listing(catalogue: Path, records: Records) -> list[Entry]:
     Raises:
         InstallError: a record is damaged.
     """
-    owners = {(unit.addon, unit.implementation): record for record in records.all() for unit in record.units}
+    owners = {
+        (unit.addon, unit.implementation): record
+        for record in records.all()
+        if record.installed is not None
+        for unit in record.installed.units
+    }
     return [entry for manifest in _manifests(catalogue) for entry in _entries(manifest, catalogue, owners)]
 
 
@@ -50,8 +59,11 @@ def _manifests(catalogue: Path) -> Iterator[Path]:
             yield Path(folder, MANIFEST)
 
 
-def _entries(path: Path, catalogue: Path, owners: Mapping[tuple[str, str], InstalledRelease]) -> Iterator[Entry]:
+def _entries(path: Path, catalogue: Path, owners: Mapping[tuple[str, str], AddonRecord]) -> Iterator[Entry]:
     folder = path.parent.relative_to(catalogue).as_posix()
+    if is_link(path):
+        yield Entry(addon=folder, folder=folder, problem=f"{path} is a link: remove it")
+        return
     try:
         manifest = AddonManifest.parse(path.read_bytes(), where=str(path))
     except (InvalidManifest, OSError) as error:
@@ -65,18 +77,19 @@ def _entries(path: Path, catalogue: Path, owners: Mapping[tuple[str, str], Insta
             folder=_folder(manifest.addon, implementation),
         )
         record = owners.get((manifest.addon, implementation))
-        yield (
-            entry
-            if record is None
-            else replace(
-                entry,
-                repository=record.repository,
-                tag=record.tag,
-                version=record.version,
-                digest=record.digest,
-                installed=record.installed,
-            )
-        )
+        yield entry if record is None or record.installed is None else _from(record, record.installed, entry)
+
+
+def _from(record: AddonRecord, installed: InstalledRelease, entry: Entry) -> Entry:
+    return replace(
+        entry,
+        repository=record.repository,
+        tag=installed.tag,
+        version=installed.version,
+        digest=installed.digest,
+        installed=installed.installed,
+        held=record.hold.reason if record.hold is not None else None,
+    )
 
 
 def _folder(addon: str, implementation: str) -> str:

@@ -6,13 +6,14 @@ the exchange, when nobody finds the old tree by its name any more, that tree is 
 else is in it moves to the new tree or into the backups.
 """
 
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from receiver.catalog.filesystem import is_plain_folder
+from receiver.links import is_plain_folder
 
 OwnedFiles = Mapping[str, tuple[int, str]]
 """Size in bytes and SHA-256 in hexadecimal digits, by path with ``/`` below the unit's folder."""
@@ -41,6 +42,8 @@ def link_local(live: Path, staged: Path, *, owned: OwnedFiles, delivered: OwnedF
 def settle(old: Path, live: Path, *, owned: OwnedFiles, backup: Path) -> list[str]:
     """Bring what is the operator's out of ``old``: to ``live`` where it has no such file, else below ``backup``.
 
+    ``backup`` is that of one installation, ``<backups>/<leaf>/<name>``.
+
     Afterwards nothing but our own, unedited files is in ``old``. Safe to repeat after a crash.
 
     Returns:
@@ -62,7 +65,8 @@ def settle(old: Path, live: Path, *, owned: OwnedFiles, backup: Path) -> list[st
         if path not in owned and not os.path.lexists(target) and _make_folders(target.parent, live):
             source.rename(target)
         else:
-            _keep(source, backup / path)
+            make_backup_folder((backup / path).parent, backup.parents[1])
+            source.rename(backup / path)
             kept.append(path)
     return kept
 
@@ -133,6 +137,11 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _keep(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.rename(target)
+def make_backup_folder(folder: Path, backups: Path) -> None:
+    """Create ``folder`` below ``backups``, step by step: what somebody keeps must not land behind a link.
+
+    Raises:
+        OSError: a link or a file is in the way.
+    """
+    if not is_plain_folder(backups) or not _make_folders(folder, backups):
+        raise NotADirectoryError(errno.ENOTDIR, "a link or no folder is in the way, remove it", str(folder))

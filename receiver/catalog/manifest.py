@@ -15,8 +15,9 @@ import yaml
 from receiver.addon import AddonName
 from receiver.errors import InvalidManifest, InvalidNameError
 
-MAX_SIZE = 64 * 1024
-"""Bytes (hazards.md, Limits)."""
+MAX_SIZE = 1024 * 1024
+"""Bytes of any manifest that is read or merged. One that is delivered has a limit of its own, far below, which is
+`ArchiveLimits.max_manifest_size`; what an operator put into the catalogue, or several deliveries made, may be longer."""
 _MAX_DEPTH = 32
 _MAX_NODES = 20_000
 _LOADER = yaml.CSafeLoader
@@ -46,7 +47,7 @@ class AddonManifest:
             InvalidManifest: too large, not one plain YAML document, or not of the shape that its reader needs.
         """
         if len(content) > MAX_SIZE:
-            raise InvalidManifest(f"{where}: {len(content)} bytes, more than the limit of {MAX_SIZE}")
+            raise InvalidManifest(f"{where}: {len(content)} bytes, more than the {MAX_SIZE} of any manifest")
         try:
             text = content.decode("utf-8-sig")
             document = _load(text)

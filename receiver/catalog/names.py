@@ -98,12 +98,12 @@ def _judge(text: str, limits: NameLimits, *, folder: bool) -> str:
         raise ValueError("a file with the name of a folder")
     parts = [part for part in parts if part not in {"", "."}]
     if len(parts) > limits.max_depth:
-        raise ValueError(f"{len(parts)} levels deep, the limit is {limits.max_depth}")
+        raise ValueError(f"{len(parts)} levels deep, the limit is {limits.max_depth} (ADDON_SYNC_MAX_DEPTH)")
     for part in parts:
         _judge_component(part, limits.max_component)
     path = "/".join(parts)
     if _units(path) > limits.max_path:
-        raise ValueError(f"{_units(path)} characters, the limit of a path is {limits.max_path}")
+        raise ValueError(f"{_units(path)} characters, the limit of a path is {limits.max_path} (ADDON_SYNC_MAX_PATH)")
     return path
 
 
@@ -114,8 +114,12 @@ def _judge_component(name: str, max_component: int) -> None:
     plain = unicodedata.normalize("NFKC", name)
     _judge_characters(name)
     _judge_characters(plain)
-    if _units(name) > max_component or len(name.encode()) > _MAX_COMPONENT_BYTES:
-        raise ValueError(f"a component of {_units(name)} characters, the limit is {max_component}")
+    if _units(name) > max_component:
+        raise ValueError(
+            f"a component of {_units(name)} characters, the limit is {max_component} (ADDON_SYNC_MAX_COMPONENT)"
+        )
+    if len(name.encode()) > _MAX_COMPONENT_BYTES:
+        raise ValueError(f"a component of {len(name.encode())} bytes, file systems end at {_MAX_COMPONENT_BYTES}")
     if plain[-1] in ". " or plain[0] == " ":
         raise ValueError("begins with a space, or ends with a space or a dot, which Windows drops")
     _judge_meaning(plain)

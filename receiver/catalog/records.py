@@ -1,40 +1,23 @@
-"""What is installed and which files are ours: one JSON document a repository, replaced in one step.
+"""The folder of records: one JSON document an addon repository (`receiver.catalog.record`), replaced in one step.
 
-It is kept beside the catalogue, not in the task database: a release of 20,000 files is one write of a few megabytes, a
-person can read it, and neither store can damage the other (``docs/decisions/0003-ownership-records.md``).
+It is kept beside the catalogue, not in the task database: a release of 20,000 files is one write of
+a few megabytes, a person can read it, and neither store can damage the other
+(``docs/decisions/0003-ownership-records.md``).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from receiver.catalog.filesystem import write_durably
-from receiver.document import Document, InvalidDocument, decode, encode
+from receiver.catalog.record import FORMAT, AddonRecord, InstalledRelease
+from receiver.document import Document, InvalidDocument, convert, encode, parse
 from receiver.errors import InstallError
-
-FORMAT = 1
-
-
-class OwnedUnit(Document, frozen=True):
-    """The files of one implementation, by path below its folder: size in bytes and SHA-256 in hexadecimal digits."""
-
-    addon: str
-    implementation: str
-    files: dict[str, tuple[int, str]]
+from receiver.links import is_link
 
 
-class InstalledRelease(Document, frozen=True):
-    """What the repository ``repository`` has delivered; ``installed`` in seconds since the epoch."""
-
+class _FirstFormat(Document, frozen=True):
     repository: str
     leaf: str
-    tag: str
-    version: str | None
-    digest: str
-    installed: float
-    units: list[OwnedUnit]
-    manifests: dict[str, str]
-    """SHA-256 of each shared ``addon.manifest.yaml`` as it was written, by addon."""
-    format: int = FORMAT
 
 
 class Records:
@@ -42,14 +25,14 @@ class Records:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[str, tuple[tuple[int, int, int], InstalledRelease]] = {}
+        self._read: dict[str, tuple[tuple[int, int, int], AddonRecord]] = {}
 
     def prepare(self) -> None:
         """Create the folder."""
         self._root.mkdir(parents=True, exist_ok=True)
 
-    def read(self, leaf: str) -> InstalledRelease | None:
-        """The record of a repository; None where nothing was installed from it.
+    def read(self, leaf: str) -> AddonRecord | None:
+        """The record of a repository; None where there never was anything to know.
 
         Raises:
             InstallError: the record is damaged or cannot be read; the text says what to do.
@@ -57,7 +40,9 @@ class Records:
         path = self._path(leaf)
         try:
             # Stamped before it is read: a record that is replaced meanwhile is read again the next time.
-            status = path.stat()
+            status = path.lstat()
+            if is_link(path):
+                raise InstallError(f"{path} is a link: remove it; the addon's files then count as local")
             stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             known = self._read.get(leaf)
             if known is not None and known[0] == stamp:
@@ -67,16 +52,11 @@ class Records:
             return None
         except OSError as error:
             raise InstallError(f"{path} cannot be read: {error.strerror}") from error
-        try:
-            record = decode(content, InstalledRelease)
-        except InvalidDocument as error:
-            raise InstallError(
-                f"{path} is damaged ({error}): move it away and sync the addon again; its files then count as local"
-            ) from error
+        record = _decoded(content, path)
         self._read[leaf] = (stamp, record)
         return record
 
-    def all(self) -> Iterator[InstalledRelease]:
+    def all(self) -> Iterator[AddonRecord]:
         """Every record, by leaf.
 
         Raises:
@@ -94,7 +74,7 @@ class Records:
             if record is not None:
                 yield record
 
-    def write(self, record: InstalledRelease, *, temporary: Path) -> None:
+    def write(self, record: AddonRecord, *, temporary: Path) -> None:
         """Replace the record of a repository; ``temporary`` is on the same volume and not there yet.
 
         Raises:
@@ -106,3 +86,22 @@ class Records:
 
     def _path(self, leaf: str) -> Path:
         return self._root / f"{leaf}.json"
+
+
+def _decoded(content: bytes, path: Path) -> AddonRecord:
+    try:
+        return _record(parse(content))
+    except InvalidDocument as error:
+        raise InstallError(
+            f"{path} is damaged ({error}): move it away and sync the addon again; its files then count as local"
+        ) from error
+
+
+def _record(document: object) -> AddonRecord:
+    written = document.get("format") if isinstance(document, dict) else None
+    if written == 1:
+        first = convert(document, _FirstFormat)
+        return AddonRecord(repository=first.repository, leaf=first.leaf, installed=convert(document, InstalledRelease))
+    if written != FORMAT:
+        raise InvalidDocument(f"format {written!r}, and this addon-sync knows 1 and {FORMAT}")
+    return convert(document, AddonRecord)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from receiver.addon import AddonRepository
 from receiver.catalog.layout import LayerRule, Unit
+from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
 
@@ -34,6 +36,19 @@ class Release:
     version: str | None
     digest: Digest
     units: tuple[ReleaseUnit, ...]
+    artifact: tuple[Descriptor, ...] = ()
+    """What it takes to install it again: manifests and indexes, its own first, and the layers of ``units``."""
+
+
+Problem = Literal["missing", "changed", "mode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A file or folder in the catalogue that is not as it was installed; ``path`` below ``addons/``."""
+
+    path: str
+    problem: Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,76 +1,129 @@
-"""From a release to a journal: unpack, judge, carry over what is local, plan the steps. Nothing is visible yet."""
+"""From a release, or the wish to remove one, to a journal: unpack, judge, carry over what is local, plan the steps.
 
-import hashlib
-import os
+Nothing is visible yet: what is refused here has changed nothing.
+"""
+
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from receiver.addon import AddonName, AddonRepository
 from receiver.catalog.archive import ArchiveLimits, Budget
-from receiver.catalog.filesystem import identity, is_plain_folder
-from receiver.catalog.layout import DIGESTS, MANIFEST, Unit
-from receiver.catalog.local import link_local
-from receiver.catalog.manifest import AddonManifest, merge
-from receiver.catalog.records import InstalledRelease, OwnedUnit, Records
+from receiver.catalog.filesystem import identity
+from receiver.catalog.gate import Gate
+from receiver.catalog.layout import MANIFEST, Unit
+from receiver.catalog.local import OwnedFiles, link_local
+from receiver.catalog.manifest import AddonManifest
+from receiver.catalog.record import (
+    AddonRecord,
+    Hold,
+    InstalledRelease,
+    KeptBlob,
+    KeptRelease,
+    OwnedUnit,
+)
+from receiver.catalog.records import Records
 from receiver.catalog.release import Release, ReleaseUnit
+from receiver.catalog.shared import SharedManifests, filtered
 from receiver.catalog.staging import StagedTree, unpack
-from receiver.catalog.transaction import Journal, ManifestStep, UnitStep
-from receiver.errors import InstallError, InvalidManifest
+from receiver.catalog.transaction import Journal, UnitStep
+from receiver.errors import InvalidManifest
+from receiver.links import is_plain_folder
 
 
 class Stager:
-    """Prepares releases for the catalogue at ``catalogue``; knows from ``records`` which files are ours."""
+    """Prepares what changes the catalogue; keeps ``keep`` releases of a repository in its record."""
 
-    def __init__(self, *, catalogue: Path, records: Records, limits: ArchiveLimits) -> None:
+    def __init__(
+        self,
+        *,
+        catalogue: Path,
+        backups: Path,
+        records: Records,
+        limits: ArchiveLimits,
+        keep: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._limits = limits
+        self._keep = keep
+        self._clock = clock
+        self._manifests = SharedManifests(catalogue=catalogue, records=records)
+        self._gate = Gate(catalogue=catalogue, backups=backups, records=records, manifests=self._manifests)
 
-    def stage(self, release: Release, folder: Path) -> Journal:
+    def stage(self, release: Release, folder: Path, *, hold: Hold | None, arrives: bool) -> Journal:
         """Stage every unit of ``release`` in ``folder`` and say what it takes to publish it.
+
+        ``hold`` is that of the record afterwards. ``arrives``: it is the newest, and not one that is brought back.
 
         Raises:
             UnsafeArchive, InvalidManifest, InvalidNameError: the release must not be installed.
             InstallError, OSError: the file system refused. The catalogue is untouched in either case.
         """
-        budget = Budget(self._limits)
-        previous = self._records.read(release.repository.leaf)
-        self._check_ownership(release, previous)
         leaf = str(release.repository.leaf)  # the encoder of documents takes plain text only
-        self._check_digest_file(leaf)
+        previous = self._records.read(leaf)
+        self._gate.check(release, previous)
+        budget = Budget(self._limits)
         staged = [self._stage_unit(unit, folder / f"unit-{n}", budget) for n, unit in enumerate(release.units)]
-        owned = {(unit.addon, unit.implementation): unit.files for unit in previous.units} if previous else {}
-        steps = [
-            self._unit_step(
-                tree.root, tree.unit, owned.pop((tree.unit.addon, tree.unit.implementation), {}), tree.files
-            )
-            for tree in staged
-        ]
-        gone = [(Unit.parse(*names), files) for names, files in owned.items()]
-        for unit, files in gone:
-            root = folder / f"unit-{len(steps)}"
-            root.mkdir()
-            steps.append(self._unit_step(root, unit, files, {}))
-        before, after, manifests = self._manifest_steps(staged, [unit for unit, _ in gone])
-        record = InstalledRelease(
-            repository=str(release.repository.name),
-            leaf=leaf,
+        now = self._clock()
+        installed = InstalledRelease(
             tag=str(release.tag),
             version=release.version,
             digest=str(release.digest),
-            installed=time.time(),
+            installed=now,
             units=[
                 OwnedUnit(addon=str(tree.unit.addon), implementation=str(tree.unit.implementation), files=tree.files)
                 for tree in staged
             ],
-            manifests=manifests,
+            manifests={},
+            backup=_backup_name(now, folder),
         )
-        return Journal(
+        record = AddonRecord(
+            repository=str(release.repository.name),
             leaf=leaf,
-            digest=str(release.digest),
-            backup=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{folder.name[:8]}",
+            installed=installed,
+            kept=self._kept(release, previous, now, arrives=arrives),
+            hold=hold,
+        )
+        return self._journal(record, previous, staged, folder, installed.backup)
+
+    def stage_removal(self, previous: AddonRecord, folder: Path, *, hold: Hold) -> Journal:
+        """Stage what is left without the files of ``previous``; its kept releases stay.
+
+        Raises:
+            InstallError, OSError: the file system refused; the catalogue is untouched.
+        """
+        owned = previous.installed.units if previous.installed is not None else []
+        self._gate.check_places(previous.leaf, [Unit.parse(unit.addon, unit.implementation) for unit in owned])
+        record = AddonRecord(repository=previous.repository, leaf=previous.leaf, kept=previous.kept, hold=hold)
+        return self._journal(record, previous, [], folder, _backup_name(self._clock(), folder))
+
+    def _journal(
+        self,
+        record: AddonRecord,
+        previous: AddonRecord | None,
+        staged: Sequence["_Staged"],
+        folder: Path,
+        backup: str,
+    ) -> Journal:
+        owned = {
+            Unit.parse(unit.addon, unit.implementation): unit.files
+            for unit in (previous.installed.units if previous is not None and previous.installed is not None else ())
+        }
+        steps = [self._unit_step(tree.root, tree.unit, owned.pop(tree.unit, {}), tree.files) for tree in staged]
+        for unit, files in owned.items():
+            root = folder / f"unit-{len(steps)}"
+            root.mkdir()
+            steps.append(self._unit_step(root, unit, files, {}))
+        before, after, sums = self._manifests.steps([(tree.unit, tree.manifest) for tree in staged], list(owned))
+        installed = record.installed
+        if installed is not None:
+            installed.manifests.update(sums)
+        return Journal(
+            leaf=record.leaf,
+            digest=installed.digest if installed is not None else None,
+            backup=backup,
             manifests_before=before,
             units=steps,
             manifests_after=after,
@@ -80,18 +133,15 @@ class Stager:
     def _stage_unit(self, release: ReleaseUnit, root: Path, budget: Budget) -> "_Staged":
         with StagedTree(root, budget) as tree:
             manifest = _unpacked(release, tree)
-            judged = _judged(manifest, release.unit)
+            judged = self._manifests.judge(manifest, release.unit)
             if release.unit.single:
-                tree.add_file(MANIFEST, manifest if len(judged.implementations) == 1 else _filtered(judged))
+                tree.add_file(MANIFEST, manifest if len(judged.implementations) == 1 else filtered(judged))
+            self._gate.check_lengths(release.unit, tree.files, tree.folders)
         files = {str(path): (file.size, file.sha256) for path, file in tree.files.items()}
         return _Staged(unit=release.unit, root=root, manifest=judged, files=files)
 
-    def _unit_step(
-        self, root: Path, unit: Unit, owned: dict[str, tuple[int, str]], delivered: dict[str, tuple[int, str]]
-    ) -> UnitStep:
+    def _unit_step(self, root: Path, unit: Unit, owned: OwnedFiles, delivered: OwnedFiles) -> UnitStep:
         live = self._catalogue / unit.folder
-        for folder in (live, live.parent):
-            _check_folder(folder)
         if is_plain_folder(live):
             link_local(live, root, owned=owned, delivered=delivered)
         number = identity(root)
@@ -101,123 +151,21 @@ class Stager:
             staged=root.name,
             old=f"old-{root.name}",
             number=number[1],
-            owned=owned,
+            owned=dict(owned),
             leaf=str(unit.leaf),
             empty=not delivered,
         )
 
-    def _manifest_steps(
-        self, staged: Sequence["_Staged"], gone: Sequence[Unit]
-    ) -> tuple[list[ManifestStep], list[ManifestStep], dict[str, str]]:
-        """The shared manifests to write before and after the folders are exchanged, and their SHA-256 by addon."""
-        before, after = [], []
-        sums: dict[str, str] = {}
-        for addon in sorted({unit.addon for unit in gone if not unit.single}):
-            former, text = self._shared(addon)
-            if former is not None:
-                left = merge(former, None, deliver=None, keep=self._present(addon, former, without=gone))
-                before.append(self._manifest_step(addon, left, text))
-                if left is not None:
-                    sums[str(addon)] = _sha256(left.text)
-        for addon in sorted({tree.unit.addon for tree in staged if not tree.unit.single}):
-            former, text = self._shared(addon)
-            merged = self._merged(addon, former, [tree for tree in staged if tree.unit.addon == addon], gone)
-            sums[str(addon)] = _sha256(merged.text)
-            after.append(self._manifest_step(addon, merged, text))
-        return before, after, sums
-
-    def _manifest_step(self, addon: AddonName, manifest: AddonManifest | None, former: str | None) -> ManifestStep:
-        edited = former is not None and all(
-            record.manifests.get(addon) != _sha256(former) for record in self._records.all()
-        )
-        content = manifest.text if manifest is not None else None
-        return ManifestStep(live=f"{addon}/{MANIFEST}", content=content, former=former, edited=edited)
-
-    def _merged(
-        self, addon: AddonName, former: AddonManifest | None, staged: Sequence["_Staged"], gone: Sequence[Unit]
-    ) -> AddonManifest:
-        merged = former
-        keep = self._present(addon, former, without=gone) if former else set()
-        for tree in staged:
-            merged = merge(merged, tree.manifest, deliver=tree.unit.implementation, keep=keep)
-            keep.add(tree.unit.implementation)
-        assert merged is not None  # at least the delivered implementation is listed
-        return merged
-
-    def _shared(self, addon: AddonName) -> tuple[AddonManifest | None, str | None]:
-        """The manifest in the catalogue, and its text with all that parsing leaves out."""
-        path = self._catalogue / addon / MANIFEST
-        try:
-            content = path.read_bytes()
-            return AddonManifest.parse(content, where=str(path)), content.decode()
-        except FileNotFoundError:
-            return None, None
-        except InvalidManifest as error:
-            # Not the release is wrong: no new push cures it, a person does.
-            raise InstallError(f"{error}; the catalogue cannot be read with it: repair it or move it away") from error
-
-    def _present(self, addon: AddonName, manifest: AddonManifest, *, without: Collection[Unit]) -> set[str]:
-        """The implementations whose folders are there, whoever delivered them."""
-        gone = {unit.implementation for unit in without if unit.addon == addon}
-        return {
-            name
-            for name in manifest.implementations
-            if name not in gone and is_plain_folder(self._catalogue / addon / name)
-        }
-
-    def _check_ownership(self, release: Release, previous: InstalledRelease | None) -> None:
-        """A repository delivers the addon that it is named for, or what nobody else delivers."""
-        leaf = release.repository.leaf
-        _check_nesting(release)
-        others = [record for record in self._records.all() if record.leaf != leaf]
-        for unit in (unit.unit for unit in release.units):
-            named_for = leaf in {unit.addon, unit.leaf}
-            if not named_for and len(release.units) == 1:
-                raise InvalidManifest(
-                    f"{release.repository} delivers the addon {unit}: push it to a repository named {unit.leaf!r}"
-                )
-            for record in others:
-                self._check_against(record, unit, release.repository)
-            self._check_in_place(unit, previous)
-        if previous is not None:
-            _check_layout(previous, [unit.unit for unit in release.units], release.repository)
-
-    def _check_in_place(self, unit: Unit, previous: InstalledRelease | None) -> None:
-        """What somebody else put there has the same layout: its folders would lie within ours, or ours within it."""
-        if previous is not None and any(owned.addon == unit.addon for owned in previous.units):
-            return
-        try:
-            former, _ = self._shared(unit.addon)
-        except InstallError:
-            if unit.single:
-                return  # the release replaces the damaged manifest as a whole
-            raise
-        if former is None:
-            return
-        here = {name for name in self._present(unit.addon, former, without=()) if name != unit.addon}
-        if here if unit.single else unit.addon in former.implementations:
-            raise InstallError(
-                f"{self._catalogue / unit.addon} holds {', '.join(sorted(here)) or unit.addon}, the release delivers "
-                f"{unit}: one folder cannot be both, move it away first"
-            )
-
-    def _check_digest_file(self, leaf: str) -> None:
-        path = self._catalogue / DIGESTS / leaf
-        _check_folder(path.parent)
-        if path.is_dir():
-            raise InstallError(f"{path} is a folder, and must be a file: remove it")
-
-    def _check_against(self, record: InstalledRelease, unit: Unit, repository: AddonRepository) -> None:
-        for owned in record.units:
-            if (owned.addon, owned.implementation) == (unit.addon, unit.implementation):
-                raise InvalidManifest(
-                    f"{repository} delivers the addon {unit}, which {record.repository} has installed"
-                )
-            if owned.addon == unit.addon and unit.addon in {unit.implementation, owned.implementation}:
-                raise InvalidManifest(
-                    f"{repository} delivers the addon {unit}, but {record.repository} has installed "
-                    f"{owned.addon} {owned.implementation}: one folder cannot be both"
-                )
+    def _kept(self, release: Release, previous: AddonRecord | None, now: float, *, arrives: bool) -> list[KeptRelease]:
+        """The newest arrivals, and the installed one among them wherever it stands."""
+        former = previous.kept if previous is not None else []
+        kept = list(former)
+        digest = str(release.digest)
+        if arrives or not any(known.digest == digest for known in former):
+            kept = [_keepable(release, now)] if release.artifact else []
+            kept += [known for known in former if known.digest != digest]
+        others = [known.digest for known in kept if known.digest != digest][: self._keep - 1]
+        return [known for known in kept if known.digest == digest or known.digest in others]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +174,22 @@ class _Staged:
     root: Path
     manifest: AddonManifest
     files: dict[str, tuple[int, str]]
+
+
+def _keepable(release: Release, now: float) -> KeptRelease:
+    return KeptRelease(
+        tag=str(release.tag),
+        version=release.version,
+        digest=str(release.digest),
+        arrived=now,
+        artifact=[
+            KeptBlob(media_type=blob.media_type, digest=str(blob.digest), size=blob.size) for blob in release.artifact
+        ],
+    )
+
+
+def _backup_name(now: float, folder: Path) -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{folder.name[:8]}"
 
 
 def _unpacked(release: ReleaseUnit, tree: StagedTree) -> bytes:
@@ -238,51 +202,3 @@ def _unpacked(release: ReleaseUnit, tree: StagedTree) -> bytes:
     if manifest is None:
         raise InvalidManifest(f"the artifact of {release.unit} has no {MANIFEST} in its config files layer")
     return manifest
-
-
-def _judged(content: bytes, unit: Unit) -> AddonManifest:
-    manifest = AddonManifest.parse(content, where=f"the {MANIFEST} of {unit}")
-    if manifest.addon != unit.addon:
-        raise InvalidManifest(f"the {MANIFEST} names the addon {manifest.addon!r}, the artifact {unit.addon!r}")
-    if unit.implementation not in manifest.implementations:
-        raise InvalidManifest(
-            f"the {MANIFEST} of {unit.addon} does not list the implementation {unit.implementation!r}"
-        )
-    return manifest
-
-
-def _filtered(manifest: AddonManifest) -> bytes:
-    """Without the implementations that the artifact lists and does not deliver."""
-    merged = merge(None, manifest, deliver=manifest.addon, keep=())
-    assert merged is not None
-    return merged.text.encode()
-
-
-def _check_folder(folder: Path) -> None:
-    if os.path.lexists(folder) and not is_plain_folder(folder):
-        raise InstallError(f"{folder} is a link or no folder: remove it, so that the addon can be installed there")
-
-
-def _check_nesting(release: Release) -> None:
-    units = [unit.unit for unit in release.units]
-    for single in (unit for unit in units if unit.single):
-        for other in units:
-            if other.addon == single.addon and not other.single:
-                raise InvalidManifest(
-                    f"{release.repository} delivers {single} and {other}: the folder of one would lie in the other's"
-                )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _check_layout(previous: InstalledRelease, units: Sequence[Unit], repository: AddonRepository) -> None:
-    """An addon does not change between one folder and a folder for each implementation under people's feet."""
-    for owned in previous.units:
-        for unit in units:
-            if owned.addon == unit.addon and (owned.addon == owned.implementation) != unit.single:
-                raise InvalidManifest(
-                    f"{repository} delivers {unit}, but {owned.addon} {owned.implementation} is installed from it: "
-                    "uninstall that first, its folder would lie within the other's"
-                )

@@ -18,16 +18,13 @@ from receiver.catalog.inflate import inflate
 from receiver.catalog.names import EntryPath
 from receiver.errors import InstallError, UnsafeArchive
 
-MAX_CAPTURED = 64 * 1024
-"""Bytes of a file that is returned and not written: the limit of an ``addon.manifest.yaml``."""
-
 # The reader of the catalogue takes every file of this name for a manifest, at any depth, on Windows in any case.
 _MANIFEST_KEY = "addon.manifest.yaml"
 # Windows has neither folder descriptors nor O_NOFOLLOW, and needs O_BINARY to write bytes as they are.
 _HAS_FOLDER_DESCRIPTORS = os.open in os.supports_dir_fd and os.mkdir in os.supports_dir_fd
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _SAME_FOLDER = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0)
-_FILE_MODE, _FOLDER_MODE, _PRIVATE_MODE = 0o644, 0o755, 0o700
+FILE_MODE, FOLDER_MODE, _PRIVATE_MODE = 0o644, 0o755, 0o700
 # Small files are collected and written in a row: measured with 20,000 of 500 bytes, parsing and writing in turns costs
 # a third more than 200 of each at a time, and a second writing thread gains nothing (it waits for the interpreter).
 _MAX_COLLECTED_FILES, _MAX_COLLECTED_SIZE, _SMALL = 200, 1024 * 1024, 64 * 1024
@@ -213,10 +210,10 @@ class _Folders:
         Raises:
             OSError: nothing is left behind.
         """
-        self._root.mkdir(mode=_FOLDER_MODE)
+        self._root.mkdir(mode=FOLDER_MODE)
         try:
             # Windows has no modes; access is what the state folder's ACL says.
-            self._masked = _HAS_FOLDER_DESCRIPTORS and self._root.stat().st_mode & 0o777 != _FOLDER_MODE
+            self._masked = _HAS_FOLDER_DESCRIPTORS and self._root.stat().st_mode & 0o777 != FOLDER_MODE
             self._root.chmod(_PRIVATE_MODE)
             self._push("", str(self._root), None)
         except OSError:
@@ -234,14 +231,14 @@ class _Folders:
     def create(self, name: str) -> int:
         """Create a file in the current folder, and give its descriptor."""
         parent = self._open[-1][1]
-        descriptor = os.open(name if parent is not None else self._path(name), _NEW_FILE, _FILE_MODE, dir_fd=parent)
+        descriptor = os.open(name if parent is not None else self._path(name), _NEW_FILE, FILE_MODE, dir_fd=parent)
         if self._masked:
-            os.fchmod(descriptor, _FILE_MODE)
+            os.fchmod(descriptor, FILE_MODE)
         return descriptor
 
     def publish_mode(self) -> None:
         """Let others read the tree."""
-        self._root.chmod(_FOLDER_MODE)
+        self._root.chmod(FOLDER_MODE)
 
     def close(self) -> None:
         """Close every folder; the tree cannot be written to any more."""
@@ -254,12 +251,12 @@ class _Folders:
         place = name if parent is not None else self._path(name)
         is_new = path not in self.known
         if is_new:
-            os.mkdir(place, _FOLDER_MODE, dir_fd=parent)
+            os.mkdir(place, FOLDER_MODE, dir_fd=parent)
         self._push(path, place, parent)
         self.known.add(path)
         descriptor = self._open[-1][1]
         if is_new and self._masked and descriptor is not None:
-            os.fchmod(descriptor, _FOLDER_MODE)
+            os.fchmod(descriptor, FOLDER_MODE)
 
     def _push(self, path: str, place: str, parent: int | None) -> None:
         descriptor = os.open(place, _SAME_FOLDER, dir_fd=parent) if _HAS_FOLDER_DESCRIPTORS else None
@@ -291,7 +288,7 @@ def unpack(
         with closing(inflate(layer, size=size, limits=tree.budget.limits)) as chunks:
             for entry in entries(chunks, tree.budget):
                 if entry.path in capture:
-                    _capture(entry, captured)
+                    _capture(entry, captured, tree.budget.limits.max_manifest_size)
                 else:
                     _add(tree, entry, prefix)
         tree.flush()
@@ -313,11 +310,11 @@ def _add(tree: StagedTree, entry: Entry, prefix: str) -> None:
         tree.add_file(path, entry.content)
 
 
-def _capture(entry: Entry, captured: dict[str, bytes]) -> None:
+def _capture(entry: Entry, captured: dict[str, bytes], limit: int) -> None:
     if entry.is_folder or entry.path in captured:
         raise UnsafeArchive(f"{entry.path!a}: a folder, or there twice, where one file is expected")
-    if entry.size > MAX_CAPTURED:
-        raise UnsafeArchive(f"{entry.path!a}: {entry.size} bytes, the limit is {MAX_CAPTURED}")
+    if entry.size > limit:
+        raise UnsafeArchive(f"{entry.path!a}: {entry.size} bytes, the limit is {limit} (ADDON_SYNC_MAX_MANIFEST_SIZE)")
     captured[entry.path] = b"".join(entry.content)
 
 

@@ -1,30 +1,34 @@
-"""The catalogue as a whole: install a release, recover after a crash, say what is installed.
+"""The catalogue as a whole: install a release, remove one, recover after a crash, say what is installed.
 
-Everything here blocks and is called in threads. Installations of different addons may run at once; those that share an
-addon (and with it ``addon.manifest.yaml``) wait for each other. Another process must not work on the same state folder:
-`receiver.app` holds the lock that sees to it.
+Everything here blocks and is called in threads. Changes of different addons may run at once; those that share an addon
+(and with it ``addon.manifest.yaml``) wait for each other. Another process must not work on the same catalogue:
+`receiver.app` holds the locks that see to it.
 """
 
 import contextlib
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from receiver.catalog import filesystem
 from receiver.catalog.archive import ArchiveLimits
-from receiver.catalog.filesystem import Exchange, is_plain_folder
-from receiver.catalog.layout import DIGESTS, MANIFEST, Unit
-from receiver.catalog.records import InstalledRelease, OwnedUnit, Records
-from receiver.catalog.release import Installation, Release
+from receiver.catalog.drift import drift_of, is_present
+from receiver.catalog.filesystem import Exchange
+from receiver.catalog.layout import DIGESTS, Unit
+from receiver.catalog.record import AddonRecord, Hold, held_text
+from receiver.catalog.records import Records
+from receiver.catalog.release import Drift, Installation, Release
+from receiver.catalog.shared import SharedManifests
 from receiver.catalog.stager import Stager
-from receiver.catalog.transaction import Journal, Transaction
-from receiver.document import InvalidDocument
-from receiver.errors import ConfigError, InstallError
+from receiver.catalog.transaction import Journal
+from receiver.catalog.transactions import Transactions, cause
+from receiver.errors import AddonHeld, ConfigError, InstallError, NotInstalled
+from receiver.links import is_link, is_plain_folder
 from receiver.oci.digest import Digest
 
-_log = logging.getLogger(__name__)
+KEPT_RELEASES = 3
+"""Of a repository, the installed one included, unless the settings say another number."""
 
 
 class CatalogStore:
@@ -36,18 +40,28 @@ class CatalogStore:
         catalogue: Path,
         state: Path,
         limits: ArchiveLimits,
+        keep: int = KEPT_RELEASES,
         exchange: Exchange = filesystem.exchange,
         sweep: Callable[[Path], None] = filesystem.remove_tree,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.catalogue = catalogue
         self.backups = state / "backups"
         self._state = state
-        self._exchange = exchange
-        self._sweep = sweep
-        self._transactions = state / "transactions"
         self._records = Records(state / "installed")
-        self._stager = Stager(catalogue=catalogue, records=self._records, limits=limits)
-        self._unfinished: dict[Path, tuple[frozenset[str], Journal]] = {}
+        self._transactions = Transactions(
+            state / "transactions",
+            catalogue=catalogue,
+            backups=self.backups,
+            records=self._records,
+            exchange=exchange,
+            sweep=sweep,
+            clock=clock,
+        )
+        self._manifests = SharedManifests(catalogue=catalogue, records=self._records)
+        self._stager = Stager(
+            catalogue=catalogue, backups=self.backups, records=self._records, limits=limits, keep=keep, clock=clock
+        )
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
 
@@ -60,46 +74,23 @@ class CatalogStore:
         """
         try:
             self.catalogue.mkdir(exist_ok=True)
-            for folder in (self._transactions, self.backups):
+            for folder in (self._state / "transactions", self.backups):
                 folder.mkdir(parents=True, exist_ok=True)
             self._records.prepare()
         except OSError as error:
             raise ConfigError(f"cannot create {error.filename}: {error.strerror}") from error
         self._check_folders()
-        self.recover()
+        self._transactions.recover()
 
-    def recover(self) -> int:
-        """Finish what was promised and drop what was not; how many were finished. Safe to repeat.
-
-        Raises:
-            InstallError: see `prepare`.
-        """
-        finished = 0
-        for folder in sorted(self._transactions.iterdir()):
-            transaction = self._transaction(folder)
-            try:
-                journal = transaction.read()
-                if journal is None:
-                    transaction.discard()
-                    continue
-                kept = transaction.finish(journal)
-                transaction.discard()
-            except (OSError, InvalidDocument) as error:
-                raise InstallError(f"the interrupted installation in {folder} cannot be finished: {error}") from error
-            finished += 1
-            _log.info("%s: finished the installation that was interrupted", journal.leaf)
-            self._report_kept(journal.leaf, kept)
-        return finished
-
-    def installed(self, leaf: str) -> InstalledRelease | None:
-        """What was installed from the repository ``leaf``.
+    def record(self, leaf: str) -> AddonRecord | None:
+        """What is known of the repository ``leaf``.
 
         Raises:
             InstallError: the record is damaged.
         """
         return self._records.read(leaf)
 
-    def releases(self) -> Iterator[InstalledRelease]:
+    def records(self) -> Iterator[AddonRecord]:
         """Every record.
 
         Raises:
@@ -113,8 +104,12 @@ class CatalogStore:
         Raises:
             InstallError: it is there and cannot be read.
         """
+        path = self.catalogue / DIGESTS / leaf
         try:
-            content = (self.catalogue / DIGESTS / leaf).read_text(encoding="utf-8-sig", errors="replace")
+            for place in (path.parent, path):
+                if is_link(place):
+                    raise InstallError(f"{place} is a link: remove it")
+            content = path.read_text(encoding="utf-8-sig", errors="replace")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
@@ -131,118 +126,123 @@ class CatalogStore:
         """
         if self.recorded_digest(leaf) != str(digest):
             return False
-        record = self.installed(leaf)
-        if record is None:
+        record = self.record(leaf)
+        if record is None or record.installed is None:
             # Another tool installed it: adopt its files with the next change, or when its folder is missing.
             return any((self.catalogue / folder).is_dir() for folder in _likely_folders(leaf))
-        return record.digest == str(digest) and self.is_present(record)
+        return record.installed.digest == str(digest) and is_present(record.installed, self.catalogue)
 
-    def is_present(self, record: InstalledRelease) -> bool:
-        """Whether every folder and manifest of the release is there."""
-        return all(self._is_present(unit) for unit in record.units)
+    def is_present(self, record: AddonRecord) -> bool:
+        """Whether every folder and manifest of what is installed is there; true where nothing is."""
+        return record.installed is None or is_present(record.installed, self.catalogue)
 
-    def install(self, release: Release) -> Installation:
-        """Put ``release`` in place of what its repository delivered before: all of it or nothing.
+    def replaced(self, record: AddonRecord) -> list[str]:
+        """The operator's files that the installed release had to replace: where they are in the backups."""
+        installed = record.installed
+        if installed is None or not installed.backup:
+            return []
+        units = [Unit.parse(unit.addon, unit.implementation) for unit in installed.units]
+        roots = [self.backups / name / installed.backup for name in sorted({*map(str, _leaves(units))})]
+        found = [path for root in roots if is_plain_folder(root) for path in root.rglob("*") if not path.is_dir()]
+        return sorted(map(str, found))
+
+    def verify(self, leaf: str) -> list[Drift]:
+        """Compare what was installed from ``leaf`` with the catalogue, file by file; nothing installs it meanwhile.
 
         Raises:
+            NotInstalled: nothing was.
+            InstallError: a file cannot be read, or the record is damaged.
+        """
+        with self._locked(self._concerned(leaf)):
+            record = self._installed(leaf)
+            try:
+                found = drift_of(record, self.catalogue, self._manifests)
+            except OSError as error:
+                raise InstallError(f"{leaf} cannot be verified: {cause(error)}") from error
+            if self.recorded_digest(leaf) != (record.installed and record.installed.digest):
+                found.append(Drift(path=f"{DIGESTS}/{leaf}", problem="changed"))
+            return found
+
+    def install(self, release: Release, *, restore: bool = False, hold: Hold | None = None) -> Installation:
+        """Put ``release`` in place of what its repository delivered before: all of it or nothing.
+
+        ``restore``: a person, or a repair, brings back what was there before, whether the addon is held or not.
+        ``hold`` is written together with it.
+
+        Raises:
+            AddonHeld: a person said that it stays as it is; nothing changed.
             UnsafeArchive, InvalidManifest, InvalidNameError: the release must not be installed; nothing changed.
             InstallError: the file system refused; nothing changed, or all of it did and only the rest of the work is
                 left, which the next installation of this addon, or `recover`, does first.
         """
-        leaf = release.repository.leaf
-        addons = frozenset({str(unit.unit.addon) for unit in release.units} | self._addons_of(leaf))
-        with self._locked(addons):
-            self._finish_earlier(addons)
-            transaction = self._transaction(Transaction.new_folder(self._transactions))
-            journal: Journal | None = None
-            try:
-                transaction.folder.mkdir(mode=0o700)
-                journal = self._stager.stage(release, transaction.folder)
-                transaction.promise(journal)
-            except BaseException as error:
-                self._drop(transaction, addons, journal)
-                if isinstance(error, OSError):
-                    raise _refused(leaf, error) from error
-                raise
-            return self._publish(transaction, addons, journal)
+        leaf = str(release.repository.leaf)
 
-    def _publish(self, transaction: Transaction, addons: frozenset[str], journal: Journal) -> Installation:
-        self._unfinished[transaction.folder] = (addons, journal)
-        try:
-            transaction.publish(journal)
-        except OSError as error:
-            if transaction.is_promised:
-                raise InstallError(f"{journal.leaf} is neither installed nor undone yet: {_cause(error)}") from error
-            del self._unfinished[transaction.folder]
-            raise _refused(journal.leaf, error) from error
-        visible = time.time()
-        try:
-            kept = transaction.finish(journal)
-        except OSError as error:
-            raise InstallError(f"{journal.leaf} is installed up to its last steps: {_cause(error)}") from error
-        self._drop(transaction, addons, journal)
-        self._report_kept(journal.leaf, kept)
-        files = sum(len(unit.files) for unit in journal.record.units)
-        return Installation(files=files, kept=tuple(kept), visible=visible)
+        def stage(folder: Path) -> Journal:
+            previous = self.record(leaf)
+            held = previous.hold if previous is not None else None
+            if held is not None and not restore:
+                raise AddonHeld(held_text(leaf, held))
+            return self._stager.stage(release, folder, hold=hold or held, arrives=not restore)
 
-    def _drop(self, transaction: Transaction, addons: frozenset[str], journal: Journal | None) -> None:
-        """Tidy up. What cannot be removed waits for the next start or, while it is a promise, for `_finish`."""
-        try:
-            transaction.discard()
-        except OSError as error:
-            _log.warning("%s is left for the next start: %s", transaction.folder, _cause(error))
-        if journal is not None and transaction.is_promised:
-            self._unfinished[transaction.folder] = (addons, journal)
-        else:
-            self._unfinished.pop(transaction.folder, None)
+        with self._locked(self._concerned(leaf, *(unit.unit.addon for unit in release.units))) as held:
+            return self._transactions.carry_out(leaf, held, stage)
 
-    def _finish_earlier(self, addons: frozenset[str]) -> None:
-        """A release is staged against what its forerunner leaves, so that one comes to its end first."""
-        for folder, (held, journal) in list(self._unfinished.items()):
-            if held & addons:
-                self._finish(self._transaction(folder), journal)
+    def uninstall(self, leaf: str, *, hold: Hold) -> Installation:
+        """Remove the files that ``leaf`` has delivered, keep what is the operator's, and hold the addon.
 
-    def _finish(self, transaction: Transaction, journal: Journal) -> None:
-        try:
-            if transaction.is_promised:
-                self._report_kept(journal.leaf, transaction.finish(journal))
-                transaction.discard()
-        except OSError as error:
-            raise InstallError(f"the former installation of {journal.leaf}: {_cause(error)}") from error
-        self._unfinished.pop(transaction.folder, None)
+        Raises:
+            NotInstalled: nothing is installed from it; nothing changed.
+            InstallError: as for `install`.
+        """
 
-    def _addons_of(self, leaf: str) -> set[str]:
-        record = self.installed(leaf)
-        unfinished = [held for held, journal in list(self._unfinished.values()) if journal.leaf == leaf]
-        return {unit.addon for unit in record.units}.union(*unfinished) if record else set().union(*unfinished)
+        def stage(folder: Path) -> Journal:
+            return self._stager.stage_removal(self._installed(leaf), folder, hold=hold)
 
-    def _is_present(self, unit: OwnedUnit) -> bool:
-        placed = Unit.parse(unit.addon, unit.implementation)
-        return is_plain_folder(self.catalogue / placed.folder) and (self.catalogue / placed.addon / MANIFEST).is_file()
+        with self._locked(self._concerned(leaf)) as held:
+            return self._transactions.carry_out(leaf, held, stage)
 
-    def _report_kept(self, leaf: str, kept: Sequence[str]) -> None:
-        if kept:
-            _log.warning(
-                "%s: %d edited or local files were replaced; the former ones are in %s: %s",
-                leaf,
-                len(kept),
-                self.backups,
-                ", ".join(kept[:10]) + (" …" if len(kept) > 10 else ""),
+    def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
+        """Set or end the hold of a repository; the former one.
+
+        Raises:
+            InstallError: it could not be written; the former one holds.
+        """
+        with self._locked(self._concerned(leaf)) as held:
+            self._transactions.finish_earlier(held)
+            record = self.record(leaf) or AddonRecord(repository=repository, leaf=leaf)
+            if record.hold == hold:
+                return hold
+            changed = AddonRecord(
+                repository=record.repository, leaf=leaf, installed=record.installed, kept=record.kept, hold=hold
             )
+            # In the folder of transactions, so that the next start removes what a crash leaves of it.
+            temporary = self._transactions.new_folder()
+            try:
+                self._records.write(changed, temporary=temporary)
+            except OSError as error:
+                raise InstallError(f"the hold of {leaf} cannot be written: {cause(error)}") from error
+            return record.hold
 
-    def _transaction(self, folder: Path) -> Transaction:
-        return Transaction(
-            folder,
-            catalogue=self.catalogue,
-            backups=self.backups,
-            records=self._records,
-            exchange=self._exchange,
-            sweep=self._sweep,
-        )
+    def _installed(self, leaf: str) -> AddonRecord:
+        record = self.record(leaf)
+        if record is None or record.installed is None:
+            others = ", ".join(other.leaf for other in self.records() if other.installed) or "nothing"
+            raise NotInstalled(f"nothing is installed from {leaf!r}; installed are: {others}")
+        return record
+
+    def _concerned(self, leaf: str, *addons: str) -> frozenset[str]:
+        """The locks that a change of ``leaf`` needs: its own, and those of all addons that it has or will have."""
+        record = self.record(leaf)
+        installed = record.installed.units if record is not None and record.installed is not None else ()
+        own = {f"addons/{leaf}", *(str(addon) for addon in addons), *(unit.addon for unit in installed)}
+        return frozenset(own | self._transactions.held_by(leaf))
 
     def _check_folders(self) -> None:
         if not is_plain_folder(self.catalogue):
             raise ConfigError(f"{self.catalogue} is a link: the catalogue must be a folder of K2S_INSTALL_DIR itself")
+        for folder in (self._state, *(self._state / name for name in ("transactions", "backups", "installed"))):
+            if not is_plain_folder(folder):
+                raise ConfigError(f"{folder} is a link or no folder: remove it")
         if self._state.resolve().is_relative_to(self.catalogue.resolve()):
             raise ConfigError(
                 f"ADDON_SYNC_STATE_DIR {self._state} lies below {self.catalogue}: choose a folder beside it"
@@ -254,26 +254,23 @@ class CatalogStore:
             )
 
     @contextlib.contextmanager
-    def _locked(self, addons: Iterable[str]) -> Iterator[None]:
-        """Hold the lock of each addon; always taken in the order of their names, so that nobody waits in a circle."""
+    def _locked(self, names: Iterable[str]) -> Iterator[frozenset[str]]:
+        """Hold the lock of each name; always taken in their order, so that nobody waits in a circle."""
         with self._locks_guard:
-            locks = [self._locks.setdefault(addon, threading.RLock()) for addon in sorted(addons)]
+            locks = [self._locks.setdefault(name, threading.RLock()) for name in sorted(names)]
         with contextlib.ExitStack() as stack:
             for lock in locks:
                 stack.enter_context(lock)
-            yield
+            yield frozenset(names)
+
+
+def _leaves(units: Iterable[Unit]) -> Iterator[str]:
+    """Where the backups of ``units`` are: a folder for each, and that of the shared manifest."""
+    for unit in units:
+        yield from (unit.leaf, unit.addon)
 
 
 def _likely_folders(leaf: str) -> list[str]:
     """Where an addon may be that another tool installed: the leaf is the addon, or the addon and its implementation."""
     parts = leaf.split("-")
     return [leaf, *("-".join(parts[:cut]) + "/" + "-".join(parts[cut:]) for cut in range(1, len(parts)))]
-
-
-def _refused(leaf: str, error: OSError) -> InstallError:
-    return InstallError(f"{leaf} cannot be installed: {_cause(error)}; the previous release is in place")
-
-
-def _cause(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}"

@@ -14,7 +14,6 @@ from pathlib import Path
 from receiver.catalog.filesystem import (
     Exchange,
     identity,
-    is_plain_folder,
     make_rename_durable,
     make_tree_durable,
     remove_tree,
@@ -22,9 +21,11 @@ from receiver.catalog.filesystem import (
     write_durably,
 )
 from receiver.catalog.layout import DIGESTS
-from receiver.catalog.local import settle
-from receiver.catalog.records import InstalledRelease, Records
-from receiver.document import Document, decode, encode
+from receiver.catalog.local import make_backup_folder, settle
+from receiver.catalog.record import AddonRecord
+from receiver.catalog.records import Records
+from receiver.document import Document, InvalidDocument, decode, encode
+from receiver.links import is_link, is_plain_folder
 
 _JOURNAL = "journal.json"
 
@@ -60,14 +61,14 @@ class Journal(Document, frozen=True):
     """The promise. Manifests that only lose entries come first, then units, then manifests with new entries."""
 
     leaf: str
-    digest: str
-    """What to write into the digest file."""
+    digest: str | None
+    """What to write into the digest file; None removes it."""
     backup: str
     """Folder of this installation in the backups of each unit: decided once, so that a crash makes no second one."""
     manifests_before: list[ManifestStep]
     units: list[UnitStep]
     manifests_after: list[ManifestStep]
-    record: InstalledRelease
+    record: AddonRecord
 
 
 class Transaction:
@@ -101,8 +102,11 @@ class Transaction:
         Raises:
             InvalidDocument: the journal is damaged.
         """
+        path = self.folder / _JOURNAL
+        if is_link(path):
+            raise InvalidDocument(f"{path} is a link: remove {self.folder}")
         try:
-            return decode((self.folder / _JOURNAL).read_bytes(), Journal)
+            return decode(path.read_bytes(), Journal)
         except FileNotFoundError:
             return None
 
@@ -162,7 +166,7 @@ class Transaction:
         for manifest in (*journal.manifests_before, *journal.manifests_after):
             kept += self._keep_manifest(manifest, journal.backup)
         self._records.write(journal.record, temporary=self.folder / "record.tmp")
-        self._write_digest(journal)
+        self._write_digest(journal.leaf, journal.digest)
         return list(dict.fromkeys(kept))
 
     def discard(self) -> None:
@@ -242,7 +246,7 @@ class Transaction:
         if not step.edited or step.former is None or step.former == step.content:
             return []
         target = self._backups / Path(step.live).parent / backup / Path(step.live).name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_backup_folder(target.parent, self._backups)
         write_durably(target, step.former.encode(), temporary=self.folder / "manifest.tmp")
         return [step.live]
 
@@ -252,17 +256,21 @@ class Transaction:
         for tree in (staged, old):
             if is_plain_folder(tree):
                 place = self._backups / step.leaf / backup
-                kept += [f"{step.live}/{path}" for path in settle(tree, live, owned=step.owned, backup=place)]
+                found = settle(tree, live, owned=step.owned, backup=place)
+                kept += [f"{step.live}/{path}" for path in found]
         if step.empty:
             for folder, _, _ in os.walk(live, topdown=False):
                 self._remove_if_empty(Path(folder))
             self._remove_if_empty(live.parent)
         return kept
 
-    def _write_digest(self, journal: Journal) -> None:
-        path = self._catalogue / DIGESTS / journal.leaf
+    def _write_digest(self, leaf: str, digest: str | None) -> None:
+        path = self._catalogue / DIGESTS / leaf
+        if digest is None:
+            path.unlink(missing_ok=True)
+            return
         path.parent.mkdir(exist_ok=True)
-        write_durably(path, journal.digest.encode(), temporary=self.folder / "digest.tmp")
+        write_durably(path, digest.encode(), temporary=self.folder / "digest.tmp")
 
     def _paths(self, step: UnitStep) -> tuple[Path, Path, Path]:
         return self._catalogue / step.live, self.folder / step.staged, self.folder / step.old

@@ -25,6 +25,12 @@ COMMANDS = {
     "replay": "feed missed events again: from a file or standard input, the journal, or what failed",
     "ls": "what is in the catalogue",
     "status": "what is desired, installed, queued, failed and why",
+    "history": "the releases of an addon that are kept on this host",
+    "rollback": "bring back an earlier release of an addon, without the registry, and hold it",
+    "hold": "leave an addon as it is until it is released",
+    "release": "end the hold of an addon",
+    "uninstall": "remove what was delivered of an addon, and hold it",
+    "verify": "compare every delivered file with what is there; --repair brings it back",
 }
 """Name and short help; the module is only imported for the one that is called."""
 

@@ -21,7 +21,7 @@ def settings_options(*, serve: bool = False, local: bool = False) -> Callable[[F
     """Add ``--config`` and a flag for each setting that the command uses; they arrive as keyword arguments."""
 
     def decorate(function: F) -> F:
-        for setting in reversed(SETTINGS):
+        for setting in reversed([setting for setting in SETTINGS if setting.has_flag]):
             if (not local or setting.name in _LOCAL) and (serve or setting.name not in _SERVE_ONLY):
                 function = _option(setting)(function)
         config = click.Path(dir_okay=False, path_type=Path)

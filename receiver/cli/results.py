@@ -36,7 +36,7 @@ class Results:
             if report.error is not None:
                 self._errors.append(report.error)
                 _log.error("%s", report.error)
-        else:
+        elif isinstance(report, Replayed):
             self._replay(report)
 
     def finish(self, output: str) -> int:

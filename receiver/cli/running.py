@@ -13,7 +13,8 @@ from receiver.config import Settings
 from receiver.document import InvalidDocument, encode
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
-from receiver.sync.engine import QueueView, Report, Request
+from receiver.sync.engine import QueueView, Report
+from receiver.sync.request import Request
 from receiver.sync.wire import End, Failure, read_queue, read_report, request_kind
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def run(settings: Settings, request: Request, *, command: str, report: Callable[
         InvalidNameError: an addon of the request has no possible name.
         ReceiverError: nothing could be done.
     """
-    lock = StateLock(settings.state_dir)
+    lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     with _held_or_served(lock, command) as holder:
         if holder is not None:
             for line in _through(holder, request):
@@ -50,7 +51,7 @@ def queue_view(settings: Settings) -> QueueView:
         ConfigError: the state folder cannot be used.
         QueueUnavailable: it cannot be read.
     """
-    lock = StateLock(settings.state_dir)
+    lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     with _held_or_served(lock, "status") as holder:
         if holder is None:
             from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs

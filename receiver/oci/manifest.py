@@ -1,10 +1,12 @@
 """Manifests and indexes: from verified bytes to typed values (image-spec manifest.md, image-index.md)."""
 
-from collections.abc import Mapping
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from receiver.document import Document, InvalidDocument, convert, parse
-from receiver.errors import UnsupportedContent
+from receiver.errors import SizeMismatch, UnsupportedContent
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
@@ -14,6 +16,23 @@ MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
 MAX_LAYERS = 32
 MAX_INDEX_ENTRIES = 64
 _MAX_BLOB_SIZE = 2**63 - 1
+_MAX_VALUES = 200_000
+"""Commas and brackets, wherever they stand. A document of 4 MiB may spell 1.3 million objects, which take 97 MiB and a
+second of everybody's time (measured); the largest that is within the other limits has some thousands."""
+_EMPTY = Digest.of(b"{}")
+"""What a blob of the empty media type is (image-spec manifest.md, "Guidance for an Empty Descriptor")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """How much a manifest or index may ask for; ``max_size`` in bytes, judged while the document arrives."""
+
+    max_size: int = MAX_DOCUMENT_SIZE
+    max_layers: int = MAX_LAYERS
+    max_index_entries: int = MAX_INDEX_ENTRIES
+
+
+_DEFAULT = DocumentLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +60,7 @@ class _Descriptor(Document, frozen=True):
     digest: str
     size: int
     urls: list[str] | None = None
+    data: str | None = None
     annotations: dict[str, str] | None = None
 
 
@@ -50,6 +70,7 @@ class _Manifest(Document, frozen=True):
     layers: list[_Descriptor]
     media_type: str | None = None
     artifact_type: str | None = None
+    subject: _Descriptor | None = None
     annotations: dict[str, str] | None = None
 
 
@@ -60,22 +81,40 @@ class _Index(Document, frozen=True):
     annotations: dict[str, str] | None = None
 
 
-def parse_manifest(body: bytes, media_type: str) -> Manifest | Index:
+def parse_manifest(
+    body: bytes, media_type: str, *, limits: DocumentLimits = _DEFAULT, promised: Descriptor | None = None
+) -> Manifest | Index:
     """Parse ``body``, whose digest has been verified, as what ``media_type`` (the Content-Type) says it is.
 
+    ``promised`` is the entry of the index that led to it, if one did.
+
     Raises:
-        UnsupportedContent: not an OCI manifest or index, ambiguous, or over a limit.
+        UnsupportedContent: not an OCI manifest or index, ambiguous, over a limit, or of another type than promised.
+        SizeMismatch: not as long as promised.
     """
+    if promised is not None:
+        _check_promise(promised, body, media_type)
+    if sum(map(body.count, (b",", b"{", b"["))) > _MAX_VALUES:
+        raise UnsupportedContent(f"the manifest holds more than {_MAX_VALUES} values")
     try:
         document = parse(body)
         if not isinstance(document, dict):
             raise UnsupportedContent("the manifest is not a JSON object")
         _refuse_confusion(document, media_type)
         if media_type in media.INDEX_TYPES:
-            return _index(Digest.of(body), convert(document, _Index))
-        return _manifest(Digest.of(body), convert(document, _Manifest))
+            return _index(Digest.of(body), convert(document, _Index), limits)
+        return _manifest(Digest.of(body), convert(document, _Manifest), limits)
     except InvalidDocument as error:
         raise UnsupportedContent(f"the manifest cannot be read: {error}") from error
+
+
+def _check_promise(promised: Descriptor, body: bytes, media_type: str) -> None:
+    if promised.media_type != media_type:
+        raise UnsupportedContent(
+            f"{promised.digest}: its index calls it {promised.media_type[:120]!r}, and it came as {media_type[:120]!r}"
+        )
+    if promised.size != len(body):
+        raise SizeMismatch(f"{promised.digest}: {len(body)} bytes, its index says {promised.size}")
 
 
 def _refuse_confusion(document: Mapping[str, object], media_type: str) -> None:
@@ -91,40 +130,71 @@ def _refuse_confusion(document: Mapping[str, object], media_type: str) -> None:
         raise UnsupportedContent("Docker schema 1 manifests are not supported")
 
 
-def _manifest(digest: Digest, document: _Manifest) -> Manifest:
+def _manifest(digest: Digest, document: _Manifest, limits: DocumentLimits) -> Manifest:
     _check_version(document.schema_version)
-    if len(document.layers) > MAX_LAYERS:
-        raise UnsupportedContent(f"{len(document.layers)} layers, more than the limit of {MAX_LAYERS}")
+    if len(document.layers) > limits.max_layers:
+        raise UnsupportedContent(
+            f"{len(document.layers)} layers, more than the limit of {limits.max_layers} (ADDON_SYNC_MAX_LAYERS)"
+        )
+    config, *layers = _descriptors([document.config, *document.layers])
     return Manifest(
         digest=digest,
         artifact_type=document.artifact_type,
-        config=_descriptor(document.config),
-        layers=tuple(_descriptor(layer) for layer in document.layers),
+        config=config,
+        layers=tuple(layers),
         annotations=document.annotations or {},
     )
 
 
-def _index(digest: Digest, document: _Index) -> Index:
+def _index(digest: Digest, document: _Index, limits: DocumentLimits) -> Index:
     _check_version(document.schema_version)
-    if len(document.manifests) > MAX_INDEX_ENTRIES:
-        raise UnsupportedContent(f"{len(document.manifests)} index entries, more than the limit of {MAX_INDEX_ENTRIES}")
+    if len(document.manifests) > limits.max_index_entries:
+        raise UnsupportedContent(
+            f"{len(document.manifests)} index entries, more than the limit of {limits.max_index_entries} "
+            "(ADDON_SYNC_MAX_INDEX_ENTRIES)"
+        )
     return Index(
         digest=digest,
-        manifests=tuple(_descriptor(entry) for entry in document.manifests),
+        manifests=tuple(_descriptors(document.manifests)),
         annotations=document.annotations or {},
     )
+
+
+def _descriptors(documents: Sequence[_Descriptor]) -> list[Descriptor]:
+    """Judge each of them, and that no two promise different sizes of one blob (hazards I14)."""
+    sizes: dict[Digest, int] = {}
+    found = [_descriptor(document) for document in documents]
+    for descriptor in found:
+        if sizes.setdefault(descriptor.digest, descriptor.size) != descriptor.size:
+            raise UnsupportedContent(f"two descriptors of {descriptor.digest} say different sizes")
+    return found
 
 
 def _descriptor(document: _Descriptor) -> Descriptor:
     if not 0 <= document.size <= _MAX_BLOB_SIZE:
         raise UnsupportedContent(f"a descriptor has the size {document.size}")
+    digest = Digest.parse(document.digest)
+    if document.media_type == media.OCI_EMPTY and digest != _EMPTY:
+        raise UnsupportedContent(f"{digest} is called {media.OCI_EMPTY} and is another blob")
+    if document.data is not None:
+        _check_data(document.data, digest, document.size)
     return Descriptor(
         media_type=document.media_type,
-        digest=Digest.parse(document.digest),
+        digest=digest,
         size=document.size,
         annotations=document.annotations or {},
         foreign=bool(document.urls),
     )
+
+
+def _check_data(text: str, digest: Digest, size: int) -> None:
+    """The content that a descriptor brings along is never used, but another reader may: it must be the same."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnsupportedContent(f"the descriptor of {digest} holds data that is no base64") from error
+    if len(content) != size or Digest.of(content) != digest:
+        raise UnsupportedContent(f"the descriptor of {digest} holds other data")
 
 
 def _check_version(version: int) -> None:

@@ -51,12 +51,14 @@ class RegistryClient:
         credentials: CredentialSource | None = None,
         tls: TlsFiles | None = None,
         user_agent: str,
+        max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = Location.of(address)
         self._name = address.authority
         self._clock = clock
+        self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
         self._transport = Transport(self._root.origin, tls=tls, user_agent=user_agent)
         self._session = RegistrySession(self._root, self._transport, credentials=credentials, clock=clock)
@@ -157,7 +159,11 @@ class RegistryClient:
         async def once() -> ManifestBody:
             async with self._session.ask(question) as response:
                 body = await read_document(
-                    response, self._root.origin, limit=MAX_DOCUMENT_SIZE, subject=question.subject
+                    response,
+                    self._root.origin,
+                    limit=self._max_document_size,
+                    subject=question.subject,
+                    setting="ADDON_SYNC_MAX_DOCUMENT_SIZE",
                 )
                 return _verified(body, response, digest, question.subject)
 

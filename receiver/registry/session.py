@@ -140,8 +140,10 @@ class RegistrySession:
             return await read_document(response, location.origin, limit=MAX_TOKEN_ANSWER, subject=subject)
 
 
-async def read_document(response: aiohttp.ClientResponse, origin: Origin, *, limit: int, subject: str) -> bytes:
-    """Read a whole body of at most ``limit`` bytes.
+async def read_document(
+    response: aiohttp.ClientResponse, origin: Origin, *, limit: int, subject: str, setting: str | None = None
+) -> bytes:
+    """Read a whole body of at most ``limit`` bytes; ``setting`` is what changes that.
 
     Raises:
         ProtocolViolation: longer; at most one read more than ``limit`` was taken.
@@ -153,7 +155,8 @@ async def read_document(response: aiohttp.ClientResponse, origin: Origin, *, lim
             while len(body) <= limit and (part := await response.content.readany()):
                 body += part
     if len(body) > limit:
-        raise ProtocolViolation(f"{subject}: the answer is longer than {limit} bytes")
+        remedy = f" ({setting})" if setting else ""
+        raise ProtocolViolation(f"{subject}: the answer is longer than {limit} bytes{remedy}")
     return bytes(body)
 
 

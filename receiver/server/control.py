@@ -1,4 +1,4 @@
-"""``/v1/sync``, ``/v1/poll``, ``/v1/replay`` and ``/v1/queue``: how commands work through a running receiver.
+"""``/v1/sync``, ``/v1/rollback`` and the like, ``/v1/queue``: how commands work through a running receiver.
 
 The credential is written to the state folder at every start, for those who may read it: who can do that may change the
 catalogue anyway. Answers are JSON lines, one report each, as they happen.
@@ -18,8 +18,9 @@ from receiver.server.body import read_body
 from receiver.server.connections import Limits
 from receiver.server.credentials import Credentials
 from receiver.server.routes import Handler, Routes
-from receiver.sync.engine import QueueView, Report, Request
-from receiver.sync.wire import End, Failure, read_request, write_queue, write_report
+from receiver.sync.engine import QueueView, Report
+from receiver.sync.request import Request
+from receiver.sync.wire import REQUESTS, End, Failure, read_request, write_queue, write_report
 
 
 class Commands(Protocol):
@@ -44,12 +45,8 @@ class Control:
 
     def routes(self) -> Routes:
         """The paths."""
-        return {
-            "/v1/sync": {"POST": self._guarded(self._request("sync"))},
-            "/v1/poll": {"POST": self._guarded(self._request("poll"))},
-            "/v1/replay": {"POST": self._guarded(self._request("replay"))},
-            "/v1/queue": {"GET": self._guarded(self._queue)},
-        }
+        requests = {f"/v1/{kind}": {"POST": self._guarded(self._request(kind))} for kind in REQUESTS}
+        return {**requests, "/v1/queue": {"GET": self._guarded(self._queue)}}
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.BaseRequest) -> web.StreamResponse:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from receiver.addon import AddonRepository
 from receiver.document import InvalidDocument, convert, parse
 from receiver.errors import DeliveryError, RegistryError
+from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
 from receiver.sync.replay import Replayed
+from receiver.sync.request import OperatorRequest, PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.sync.survey import Survey
 from receiver.sync.worker import Workers
 from receiver.tasks.queue import DeliveryJournal, StoredDelivery, TaskQueue
@@ -22,37 +24,8 @@ from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 from receiver.webhook.decode import decode
 from receiver.webhook.event import Delivery
 
-Report = Outcome | Surveyed | Replayed
+Report = Outcome | Surveyed | Replayed | Changed | Verified
 """What a request streams back; `Replayed` comes first, once, for a replay."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncRequest:
-    """Sync ``addons`` (repository leaves), or all that the registry has; ``force`` installs even the unchanged."""
-
-    addons: tuple[str, ...] = ()
-    force: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollRequest:
-    """One pass as the poller makes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayRequest:
-    """Feed in again: ``repositories`` that a file named, or what the journal holds by the other fields."""
-
-    repositories: tuple[str, ...] = ()
-    since: float | None = None
-    until: float | None = None
-    addon: str | None = None
-    journal: bool = False
-    failed: bool = False
-    quarantined: bool = False
-
-
-Request = SyncRequest | PollRequest | ReplayRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +53,11 @@ class Engine:
         journal: DeliveryJournal,
         workers: Workers,
         survey: Survey,
+        operations: Operations,
         prefix: str,
         clock: Clock,
     ) -> None:
+        self._operations = operations
         self._queue = queue
         self._journal = journal
         self._workers = workers
@@ -96,7 +71,13 @@ class Engine:
         Raises:
             InvalidNameError: an addon of a request has no possible name; nothing was queued.
             QueueUnavailable: nothing was queued.
+            ReceiverError: what an operator asked for cannot be done; nothing changed.
         """
+        if isinstance(request, OperatorRequest):
+            async with aclosing(self._operations.execute(request)) as reports:
+                async for report in reports:
+                    yield report
+            return
         started = self._clock()
         try:
             wanted = await self._wanted(request)
@@ -118,7 +99,7 @@ class Engine:
         """
         return QueueView(tasks=tuple(await self._queue.tasks()))
 
-    async def _wanted(self, request: Request) -> _Wanted:
+    async def _wanted(self, request: SyncRequest | PollRequest | ReplayRequest) -> _Wanted:
         if isinstance(request, PollRequest):
             return _Wanted(names=(EVERYTHING,), trigger=Trigger.POLL)
         if isinstance(request, SyncRequest):
@@ -186,8 +167,7 @@ class Engine:
             unsubscribe()
 
     def _repository(self, addon: str) -> AddonRepository:
-        name = addon if addon.startswith(self._prefix) else f"{self._prefix}{addon}"
-        return AddonRepository.parse(name, prefix=self._prefix)
+        return AddonRepository.named(addon, prefix=self._prefix)
 
 
 def _step(outcome: Outcome | Surveyed, waiting: set[str], early: dict[str, Outcome]) -> Sequence[Outcome | Surveyed]:

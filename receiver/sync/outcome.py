@@ -5,7 +5,7 @@ from typing import Literal
 
 from receiver.tasks.task import Trigger
 
-Status = Literal["installed", "unchanged", "absent", "failed"]
+Status = Literal["installed", "unchanged", "held", "absent", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Outcome:
     visible: float | None = None
     kept: tuple[str, ...] = ()
     error: str | None = None
+    """Why it failed, or is held, or absent."""
     parked: bool = False
     """The failure is final until a new digest or a person comes."""
     turn: int = 0
@@ -42,6 +43,8 @@ class Surveyed:
     duration: float
     changed: tuple[str, ...] = ()
     """The repositories that need a task: another digest, a folder gone, or a comparison that failed."""
+    drifted: tuple[str, ...] = ()
+    """Those among them whose files have changed: the release that is installed is to be installed again."""
     unchanged: int = 0
     error: str | None = None
     """Why nothing could be compared at all."""

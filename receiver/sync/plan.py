@@ -12,6 +12,8 @@ from receiver.oci.manifest import Index, Manifest
 NAME = "vnd.k2s.addon.name"
 IMPLEMENTATION = "vnd.k2s.addon.implementation"
 VERSION = "org.opencontainers.image.version"
+_MAX_VERSION = 128
+"""Characters; as long as a tag may be. It is shown, logged and recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +80,29 @@ def plan(artifacts: Sequence[tuple[Mapping[str, str], Manifest]], *, max_layer_s
         unit = Unit.parse(name, annotations.get(IMPLEMENTATION) or name)
         if any(planned.unit == unit for planned in units):
             raise UnsupportedContent(f"the artifact delivers {unit} twice")
+        _check_type(unit, manifest)
         layers = _layers(unit, manifest, skipped, warnings, max_layer_size)
-        units.append(PlannedUnit(unit=unit, version=annotations.get(VERSION), layers=layers))
+        units.append(PlannedUnit(unit=unit, version=_version(unit, annotations), layers=layers))
     if not units:
         raise UnsupportedContent(f"the artifact holds no addon: no manifest has the annotation {NAME}")
     return Plan(units=tuple(units), skipped=tuple(skipped), warnings=tuple(warnings))
+
+
+def _check_type(unit: Unit, manifest: Manifest) -> None:
+    """What says that it is something else is not installed for its annotations; tools of before say nothing."""
+    if manifest.artifact_type not in {None, media.ADDON_ARTIFACT}:
+        raise UnsupportedContent(
+            f"{unit}: its artifactType is {str(manifest.artifact_type)[:120]!r}, expected {media.ADDON_ARTIFACT}"
+        )
+
+
+def _version(unit: Unit, annotations: Mapping[str, str]) -> str | None:
+    version = annotations.get(VERSION)
+    if version is not None and (len(version) > _MAX_VERSION or not version.isprintable()):
+        raise UnsupportedContent(
+            f"{unit}: the annotation {VERSION} is longer than {_MAX_VERSION} characters or not printable"
+        )
+    return version
 
 
 def _layers(

@@ -1,12 +1,13 @@
 """What the sync room needs of the outside world; adapters fulfil these without being imported here."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from receiver.catalog.release import Installation, Release
+from receiver.catalog.record import AddonRecord, Hold
+from receiver.catalog.release import Drift, Installation, Release
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
@@ -88,24 +89,81 @@ class Blobs(Protocol):
         """Store a small document whose digest has been verified."""
         ...
 
-
-class Catalogue(Protocol):
-    """The catalogue on disk; every call blocks and belongs in a thread."""
-
-    def is_current(self, leaf: str, digest: Digest) -> bool:
-        """Whether ``digest`` is installed from the repository ``leaf`` and its folders are there.
+    def read(self, descriptor: Descriptor) -> bytes:
+        """The content of a small blob, verified anew. Blocks.
 
         Raises:
-            InstallError: what is recorded of it cannot be read.
+            ContentError: it is damaged, or gone.
+            InstallError: it cannot be read.
         """
         ...
 
-    def install(self, release: Release) -> Installation:
-        """Put ``release`` in place, all of it or nothing.
+    def discard_damaged(self, descriptors: Collection[Descriptor]) -> Sequence[Descriptor]:
+        """Hash each blob anew and remove those that are not what they were; which are missing now. Blocks."""
+        ...
+
+    def pinned(self) -> AbstractContextManager[Callable[[Digest], None]]:
+        """Within this, what is given to the function that it yields is not collected."""
+        ...
+
+    def collect(self, wanted: Callable[[], Collection[Digest]]) -> int:
+        """Remove every blob that is neither wanted nor pinned; how many. Blocks."""
+        ...
+
+    def write_index(self, entries: Sequence[Descriptor]) -> None:
+        """Say to other tools which releases are in the folder. Blocks."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The catalogue on disk; every call blocks and belongs in a thread.
+
+    Raises (all):
+        InstallError: what is recorded cannot be read.
+    """
+
+    def is_current(self, leaf: str, digest: Digest) -> bool:
+        """Whether ``digest`` is installed from the repository ``leaf`` and its folders are there."""
+        ...
+
+    def record(self, leaf: str) -> AddonRecord | None:
+        """What is known of the repository ``leaf``."""
+        ...
+
+    def records(self) -> Iterator[AddonRecord]:
+        """Every record."""
+        ...
+
+    def is_present(self, record: AddonRecord) -> bool:
+        """Whether every folder and manifest of what is installed is there; true where nothing is."""
+        ...
+
+    def verify(self, leaf: str) -> Sequence[Drift]:
+        """Compare what was installed from ``leaf`` with the catalogue, file by file.
 
         Raises:
-            CatalogError, InvalidNameError: nothing changed.
+            NotInstalled: nothing was.
         """
+        ...
+
+    def install(self, release: Release, *, restore: bool = False, hold: Hold | None = None) -> Installation:
+        """Put ``release`` in place, all of it or nothing; ``restore`` also where the addon is held.
+
+        Raises:
+            CatalogError, InvalidNameError: nothing changed; AddonHeld where a person holds it.
+        """
+        ...
+
+    def uninstall(self, leaf: str, *, hold: Hold) -> Installation:
+        """Remove what ``leaf`` has delivered, and hold the addon.
+
+        Raises:
+            NotInstalled, InstallError: nothing changed.
+        """
+        ...
+
+    def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
+        """Set or end the hold of a repository; the former one."""
         ...
 
 

@@ -21,6 +21,7 @@ _SIDE_BY_SIDE = 8
 @dataclass(slots=True)
 class _Tally:
     changed: list[str]
+    drifted: list[str]
     unchanged: int
 
 
@@ -28,13 +29,21 @@ class Survey:
     """Finds the addon repositories of the registry and compares each with the catalogue."""
 
     def __init__(
-        self, *, registry: Registry, syncer: Syncer, prefix: str, configured: Collection[str], clock: Clock
+        self,
+        *,
+        registry: Registry,
+        syncer: Syncer,
+        prefix: str,
+        configured: Collection[str],
+        clock: Clock,
+        repair_drift: bool = False,
     ) -> None:
         self._registry = registry
         self._syncer = syncer
         self._prefix = prefix
         self._configured = configured
         self._clock = clock
+        self._repair_drift = repair_drift
         self._warned: set[str] = set()
 
     async def discover(self) -> list[AddonRepository]:
@@ -62,7 +71,7 @@ class Survey:
         """
         started = self._clock()
         repositories = await self.discover()
-        tally = _Tally(changed=[], unchanged=0)
+        tally = _Tally(changed=[], drifted=[], unchanged=0)
         gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
             for repository in repositories:
@@ -71,6 +80,7 @@ class Survey:
             started=started,
             duration=self._clock() - started,
             changed=tuple(sorted(tally.changed)),
+            drifted=tuple(sorted(tally.drifted)),
             unchanged=tally.unchanged,
         )
 
@@ -92,8 +102,8 @@ class Survey:
     async def _compare(self, repository: AddonRepository, tally: _Tally, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                desired = await self._syncer.look(repository)
-                current = await self._syncer.is_current(desired)
+                current = await self._is_current(repository)
+                drifted = current and self._repair_drift and await self._syncer.has_drifted(repository)
             except NotInRegistry as error:
                 # Registries go on listing a repository whose last tag was deleted; what is installed stays.
                 _log.debug("%s: %s", repository, error)
@@ -103,10 +113,19 @@ class Survey:
                 _log.debug("%s cannot be compared: %s", repository, error)
                 tally.changed.append(repository.name)
             else:
-                if current:
+                if current and not drifted:
                     tally.unchanged += 1
-                else:
-                    tally.changed.append(repository.name)
+                    return
+                tally.changed.append(repository.name)
+                if drifted:
+                    tally.drifted.append(repository.name)
+
+    async def _is_current(self, repository: AddonRepository) -> bool:
+        record = await self._syncer.record(repository)
+        if record is not None and record.hold is not None:
+            # What the registry has does not matter: only that what is held is there.
+            return await self._syncer.is_present(record)
+        return await self._syncer.is_current(await self._syncer.look(repository))
 
     def _parse(self, name: str) -> AddonRepository | None:
         try:

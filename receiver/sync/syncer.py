@@ -3,19 +3,21 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
+from receiver.catalog.record import AddonRecord, Hold, KeptRelease
 from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
-from receiver.errors import ReceiverError, UnsupportedContent
+from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import MAX_INDEX_ENTRIES, Index, Manifest, parse_manifest
 from receiver.sync import plan as planning
 from receiver.sync.fetch import Retry, fetch_blob
-from receiver.sync.ports import Blobs, Catalogue, Progress, Registry
+from receiver.sync.kept import KeptDocuments
+from receiver.sync.ports import Blobs, Catalogue, ManifestBody, Progress, Registry
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -42,10 +44,20 @@ class Desired:
     digest: Digest
 
 
+class Documents(Protocol):
+    """Where manifests and indexes come from: the registry, or what was kept of an earlier pull."""
+
+    async def manifest(self, repository: str, digest: Digest) -> ManifestBody:
+        """See `receiver.sync.ports.Registry.manifest`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
     """What an installation came to; ``fetched`` is bytes of layers that came from the registry for it."""
 
+    tag: str
+    digest: Digest
     version: str | None
     fetched: int
     installation: Installation
@@ -84,6 +96,29 @@ class Syncer:
         digest = await self._registry.resolve(repository.name, choice.tag)
         return Desired(repository=repository, choice=choice, digest=digest)
 
+    async def record(self, repository: AddonRepository) -> AddonRecord | None:
+        """What is known of ``repository``.
+
+        Raises:
+            InstallError: it cannot be read.
+        """
+        return await asyncio.to_thread(self._catalogue.record, repository.leaf)
+
+    async def is_present(self, record: AddonRecord) -> bool:
+        """Whether the folders of what is installed are there; true where nothing is."""
+        return await asyncio.to_thread(self._catalogue.is_present, record)
+
+    async def has_drifted(self, repository: AddonRepository) -> bool:
+        """Whether any file of what is installed is not as it was.
+
+        Raises:
+            InstallError: it cannot be told.
+        """
+        try:
+            return bool(await asyncio.to_thread(self._catalogue.verify, repository.leaf))
+        except NotInstalled:
+            return False
+
     async def is_current(self, desired: Desired) -> bool:
         """Whether that digest is installed already.
 
@@ -96,39 +131,98 @@ class Syncer:
         """Fetch what is missing and publish the release.
 
         Raises:
-            RegistryError, ContentError, CatalogError, InvalidNameError: the former release is in place.
+            RegistryError, ContentError, CatalogError, InvalidNameError: the former release is in place; `AddonHeld`
+                where a person holds it.
         """
+        return await self._install(desired, self._registry)
+
+    async def restore(self, repository: AddonRepository, kept: KeptRelease, *, hold: Hold | None = None) -> Installed:
+        """Bring back a release that was installed before, from the blob store; ``hold`` is set together with it.
+
+        The registry is asked for nothing but blobs that are damaged or gone.
+
+        Raises:
+            RegistryError, ContentError, CatalogError: what was there before still is.
+        """
+        artifact = [blob.descriptor() for blob in kept.artifact]
+        desired = Desired(
+            repository=repository,
+            choice=TagChoice(tag=kept.tag, rule="brought back"),
+            digest=Digest.parse(kept.digest),
+        )
+        with self._blobs.pinned() as pin:
+            for blob in artifact:
+                pin(blob.digest)
+            await asyncio.to_thread(self._blobs.discard_damaged, artifact)
+            documents = KeptDocuments(artifact, blobs=self._blobs, registry=self._registry)
+            return await self._install(desired, documents, restore=True, hold=hold)
+
+    async def bring_back(self, repository: AddonRepository, record: AddonRecord) -> Installed:
+        """Install again what is installed: a folder is gone, or files have changed.
+
+        Raises:
+            NotInstalled: there is nothing installed, or it was not kept.
+            ReceiverError: as for `restore`.
+        """
+        digest = record.installed.digest if record.installed is not None else None
+        for kept in record.kept:
+            if kept.digest == digest:
+                return await self.restore(repository, kept)
+        raise NotInstalled(f"the release of {repository} that is installed was not kept: sync it again")
+
+    async def _install(
+        self, desired: Desired, source: Documents, *, restore: bool = False, hold: Hold | None = None
+    ) -> Installed:
         repository = desired.repository
-        artifacts = await self._artifacts(repository, desired.digest, {}, nesting=0)
-        plan = planning.plan(artifacts, max_layer_size=self._policy.max_layer_size)
-        for warning in plan.warnings:
-            _log.warning("%s: %s", repository, warning)
-        if plan.skipped:
-            _log.debug("%s: not transferred: %s", repository, ", ".join(plan.skipped))
-        fetched = await self._fetch(repository, plan.blobs())
-        release = self._release(desired, plan)
-        # An installation that has begun is brought to its end; a thread cannot be interrupted half way anyway.
-        installation = await _uninterrupted(asyncio.to_thread(self._catalogue.install, release))
-        return Installed(version=plan.version, fetched=fetched, installation=installation)
+        with self._blobs.pinned() as pin:
+            pulled = _Pulled(source=source, pin=pin)
+            artifacts = await self._artifacts(pulled, repository, desired.digest, {}, nesting=0)
+            plan = planning.plan(artifacts, max_layer_size=self._policy.max_layer_size)
+            for warning in plan.warnings:
+                _log.warning("%s: %s", repository, warning)
+            if plan.skipped:
+                _log.debug("%s: not transferred: %s", repository, ", ".join(plan.skipped))
+            for blob in plan.blobs():
+                pin(blob.digest)
+            fetched = await self._fetch(repository, plan.blobs())
+            release = self._release(desired, plan, pulled.documents)
+            # An installation that has begun is brought to its end; a thread cannot be interrupted half way anyway.
+            installing = asyncio.to_thread(self._catalogue.install, release, restore=restore, hold=hold)
+            installation = await _uninterrupted(installing)
+        return Installed(
+            tag=desired.choice.tag,
+            digest=desired.digest,
+            version=plan.version,
+            fetched=fetched,
+            installation=installation,
+        )
 
     async def _artifacts(
-        self, repository: AddonRepository, digest: Digest, annotations: Mapping[str, str], *, nesting: int
+        self,
+        pulled: "_Pulled",
+        repository: AddonRepository,
+        digest: Digest,
+        annotations: Mapping[str, str],
+        *,
+        nesting: int,
     ) -> list[tuple[Mapping[str, str], Manifest]]:
-        answer = await self._registry.manifest(repository.name, digest)
+        pulled.pin(digest)
+        answer = await pulled.source.manifest(repository.name, digest)
         document = parse_manifest(answer.body, answer.media_type)
         await self._blobs.put(digest, answer.body)
+        pulled.documents.append(Descriptor(media_type=answer.media_type, digest=digest, size=len(answer.body)))
         if isinstance(document, Manifest):
             return [(annotations, document)]
         if nesting > _MAX_NESTING:
             raise UnsupportedContent(f"{digest}: indexes are nested deeper than {_MAX_NESTING}")
-        return await self._listed(repository, document, nesting=nesting)
+        return await self._listed(pulled, repository, document, nesting=nesting)
 
     async def _listed(
-        self, repository: AddonRepository, index: Index, *, nesting: int
+        self, pulled: "_Pulled", repository: AddonRepository, index: Index, *, nesting: int
     ) -> list[tuple[Mapping[str, str], Manifest]]:
         found: list[tuple[Mapping[str, str], Manifest]] = []
         for entry in planning.entries(index):
-            found += await self._artifacts(repository, entry.digest, entry.annotations, nesting=nesting + 1)
+            found += await self._artifacts(pulled, repository, entry.digest, entry.annotations, nesting=nesting + 1)
             if len(found) > MAX_INDEX_ENTRIES:
                 # The limit of one index, which nested ones would multiply.
                 raise UnsupportedContent(f"{index.digest}: more than {MAX_INDEX_ENTRIES} manifests in nested indexes")
@@ -160,8 +254,9 @@ class Syncer:
             advanced=lambda count: self._progress.advanced(repository.leaf, count),
         )
 
-    def _release(self, desired: Desired, plan: planning.Plan) -> Release:
+    def _release(self, desired: Desired, plan: planning.Plan, documents: Sequence[Descriptor]) -> Release:
         return Release(
+            artifact=tuple({blob.digest: blob for blob in (*documents, *plan.blobs())}.values()),
             repository=desired.repository,
             tag=desired.choice.tag,
             version=plan.version,
@@ -181,6 +276,15 @@ class Syncer:
                 for unit in plan.units
             ),
         )
+
+
+@dataclass(slots=True)
+class _Pulled:
+    """Where documents come from, what keeps them from being collected, and which have come so far."""
+
+    source: Documents
+    pin: Callable[[Digest], None]
+    documents: list[Descriptor] = field(default_factory=list)
 
 
 def _first(group: BaseExceptionGroup[ReceiverError]) -> ReceiverError:

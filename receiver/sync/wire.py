@@ -1,12 +1,40 @@
 """Requests and reports as JSON lines, between ``serve`` and the commands that go through it. Pure."""
 
 from receiver.document import Document, InvalidDocument, convert, encode, parse
-from receiver.sync.engine import PollRequest, QueueView, ReplayRequest, Report, Request, SyncRequest
+from receiver.sync.engine import QueueView, Report
+from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
+from receiver.sync.request import (
+    HoldRequest,
+    PollRequest,
+    ReleaseRequest,
+    ReplayRequest,
+    Request,
+    RollbackRequest,
+    SyncRequest,
+    UninstallRequest,
+    VerifyRequest,
+)
 
-_REQUESTS: dict[str, type[Request]] = {"sync": SyncRequest, "poll": PollRequest, "replay": ReplayRequest}
-_REPORTS: dict[str, type[Report]] = {"outcome": Outcome, "surveyed": Surveyed, "replayed": Replayed}
+REQUESTS: dict[str, type[Request]] = {
+    "sync": SyncRequest,
+    "poll": PollRequest,
+    "replay": ReplayRequest,
+    "rollback": RollbackRequest,
+    "hold": HoldRequest,
+    "release": ReleaseRequest,
+    "uninstall": UninstallRequest,
+    "verify": VerifyRequest,
+}
+"""By the last part of their paths."""
+_REPORTS: dict[str, type[Report]] = {
+    "outcome": Outcome,
+    "surveyed": Surveyed,
+    "replayed": Replayed,
+    "changed": Changed,
+    "verified": Verified,
+}
 
 
 class Failure(Document, frozen=True):
@@ -25,7 +53,7 @@ _ENDS: dict[str, type[Failure | End]] = {"failure": Failure, "end": End}
 
 def request_kind(request: Request) -> str:
     """The last part of the request's path."""
-    return next(kind for kind, shape in _REQUESTS.items() if isinstance(request, shape))
+    return next(kind for kind, shape in REQUESTS.items() if isinstance(request, shape))
 
 
 def read_request(kind: str, body: bytes) -> Request:
@@ -34,7 +62,7 @@ def read_request(kind: str, body: bytes) -> Request:
     Raises:
         InvalidDocument: it is none.
     """
-    return convert(parse(body), _REQUESTS[kind])
+    return convert(parse(body), REQUESTS[kind])
 
 
 def write_report(report: Report | Failure | End) -> bytes:

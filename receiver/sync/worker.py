@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from receiver.addon import AddonRepository
-from receiver.errors import LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError
+from receiver.catalog.record import AddonRecord, Hold, held_text
+from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError
 from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.ports import Clock
 from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
 from receiver.sync.survey import Survey
-from receiver.sync.syncer import Desired, Syncer
+from receiver.sync.syncer import Desired, Installed, Syncer
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, Lease, Trigger
 
@@ -192,6 +193,9 @@ class Workers:
                 await self._settle(attempt, self._outcome(attempt, "absent", error=str(error)))
             else:
                 await self._failed(attempt, error)
+        except AddonHeld as error:
+            # Between the look and the installation a person said so.
+            await self._settle(attempt, self._outcome(attempt, "held", error=str(error)))
         except ReceiverError as error:
             await self._failed(attempt, error)
         else:
@@ -200,6 +204,9 @@ class Workers:
     async def _attempt(self, attempt: _Attempt) -> Outcome:
         task = attempt.lease.task
         repository = AddonRepository.parse(task.repository, prefix=self._prefix)
+        record = await self._syncer.record(repository)
+        if record is not None and record.hold is not None:
+            return await self._held(attempt, repository, record, record.hold)
         attempt.desired = desired = await self._syncer.look(repository)
         current = await self._syncer.is_current(desired)
         if current and not task.force:
@@ -209,11 +216,21 @@ class Workers:
             return self._outcome(attempt, "failed", error=parked.error, parked=True)
         if not current:
             _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
-        installed = await self._syncer.install(desired)
+        return self._installed(attempt, await self._syncer.install(desired))
+
+    async def _held(self, attempt: _Attempt, repository: AddonRepository, record: AddonRecord, hold: Hold) -> Outcome:
+        """Nothing new comes; what is held is brought back where it is gone, or has changed and a poll says so."""
+        repairs = attempt.lease.task.force and attempt.lease.task.trigger is Trigger.POLL
+        if record.installed is not None and (repairs or not await self._syncer.is_present(record)):
+            return self._installed(attempt, await self._syncer.bring_back(repository, record))
+        return self._outcome(attempt, "held", error=held_text(repository.leaf, hold))
+
+    def _installed(self, attempt: _Attempt, installed: Installed) -> Outcome:
         installation = installed.installation
-        return self._outcome(
-            attempt,
-            "installed",
+        return replace(
+            self._outcome(attempt, "installed"),
+            tag=installed.tag,
+            digest=str(installed.digest),
             version=installed.version,
             files=installation.files,
             fetched=installed.fetched,
@@ -228,7 +245,9 @@ class Workers:
         if nothing_new and task.trigger is Trigger.EVENT and task.looks < len(LOOK_AGAIN):
             await self._report(self._queue.look_again(attempt.lease, due=self._clock() + LOOK_AGAIN[task.looks]))
             return
-        await self._report(self._queue.complete(attempt.lease, unpark=not outcome.parked))
+        # A held addon is not looked at: what is known of its digests stays.
+        unpark = not outcome.parked and outcome.status != "held"
+        await self._report(self._queue.complete(attempt.lease, unpark=unpark))
         self._tell(outcome)
 
     async def _failed(self, attempt: _Attempt, error: ReceiverError) -> None:
@@ -256,11 +275,12 @@ class Workers:
             self._tell(self._surveyed(attempt, error=str(error)))
             return
         trigger = Trigger.POLL if lease.task.trigger is Trigger.EVENT else lease.task.trigger
-        if surveyed.changed and not await self._report(
-            self._queue.enqueue(surveyed.changed, trigger=trigger, now=self._clock())
-        ):
-            # Not completed: the look will be repeated, and who waits for it is told then.
-            return
+        for names, force in ((surveyed.changed, False), (surveyed.drifted, True)):
+            if names and not await self._report(
+                self._queue.enqueue(names, trigger=trigger, now=self._clock(), force=force)
+            ):
+                # Not completed: the look will be repeated, and who waits for it is told then.
+                return
         await self._report(self._queue.complete(lease, unpark=True))
         self._tell(replace(surveyed, turn=attempt.turn))
 

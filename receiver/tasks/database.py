@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from receiver.errors import QueueUnavailable
+from receiver.links import is_link
 from receiver.tasks import statements
 
 MIGRATIONS: tuple[Callable[[], str], ...] = (statements.schema,)
@@ -71,6 +72,9 @@ def close_database(connection: sqlite3.Connection) -> None:
 
 def _create_private(path: Path) -> None:
     """Bodies can hold private names. SQLite gives -wal and -shm the same mode; Windows goes by the folder's ACL."""
+    for neighbour in ("", "-wal", "-shm"):
+        if is_link(path.with_name(path.name + neighbour)):
+            raise QueueUnavailable(f"{path}{neighbour} is a link: remove it")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 

@@ -16,9 +16,10 @@ from receiver.config import Settings
 from receiver.errors import InvalidNameError, QueueUnavailable, ReceiverError
 from receiver.lock import Holder, StateLock
 from receiver.server.connections import Limits
-from receiver.sync.engine import PollRequest, QueueView, ReplayRequest, Report, Request, SyncRequest
+from receiver.sync.engine import QueueView, Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
+from receiver.sync.request import PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.tasks.task import State, Task, Trigger
 from tests.support.endpoint import TOKEN, Endpoint, get, post, running
 
@@ -73,7 +74,7 @@ def held(state: Path, endpoint: Endpoint, token: str = CONTROL) -> Iterator[Sett
         assert lock.try_acquire(command="serve")
         lock.announce(Holder.mine(command="serve", url=f"http://{host}:{port}", token=token))
         # All that the client reads of them where somebody serves.
-        yield cast("Settings", SimpleNamespace(state_dir=state))
+        yield cast("Settings", SimpleNamespace(state_dir=state, install_dir=state.parent))
 
 
 async def through(settings: Settings, request: Request) -> list[Report]:

@@ -1,7 +1,10 @@
 """Damage: every truncation and every flipped bit of a good layer gives the identical tree or a refusal."""
 
+import contextlib
 import gzip
 import shutil
+import zlib
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from receiver.catalog.archive import ArchiveLimits, Budget, entries
 from receiver.catalog.inflate import inflate
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.errors import UnsafeArchive
-from tests.support.tarwriter import BLOCK, GNU, archive, entry, folder, long_name, pax, record
+from tests.support.tarwriter import BLOCK, GNU, archive, entry, folder, gzipped, long_name, pax, record
 
 PARTS = (
     folder("d/"),
@@ -86,6 +89,25 @@ def test_every_flipped_bit_of_a_header_is_refused_or_harmless() -> None:
             except UnsafeArchive:
                 continue
             assert found == good, (at, bit)
+
+
+def test_every_flipped_bit_of_an_archive_is_refused(tmp_path: Path) -> None:
+    """E2: of every header, name, record, content and padding, where it stands uncompressed in its layer.
+
+    The reader meets the damage before the CRC does: it raises a refusal and nothing else. What it reads of other
+    content, the CRC refuses; through the file and the gzip reader for one bit of every 16th byte, which takes seconds.
+    """
+    layer, checksum, path = gzipped(TAR, level=0), zlib.crc32(TAR), tmp_path / "flipped"
+    start = layer.index(TAR[:BLOCK])
+    for at in range(len(TAR)):
+        for bit in range(8):
+            with contextlib.suppress(UnsafeArchive):
+                read(flipped(TAR, at, bit))
+            assert zlib.crc32(flipped(TAR, at, bit)) != checksum
+        if at % 16 == 0:
+            path.write_bytes(flipped(layer, start + at, at // 16 % 8))
+            with pytest.raises(UnsafeArchive):
+                deque(entries(inflate(path, size=len(layer), limits=ArchiveLimits()), Budget()))
 
 
 def flipped(data: bytes, at: int, bit: int) -> bytes:

@@ -85,7 +85,7 @@ class Scene:
         assert not leftovers(root)
         record = root / ".addon-sync/installed" / f"{LEAF}.json"
         digest = found.get(f"{DIGESTS}/{LEAF}")
-        recorded = json.loads(record.read_bytes())["digest"].encode() if record.exists() else None
+        recorded = json.loads(record.read_bytes())["installed"]["digest"].encode() if record.exists() else None
         assert recorded == digest
         self._check_backups(root, end == "new" and digest == str(self._new.digest).encode())
         return end

@@ -4,17 +4,19 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from receiver.catalog.release import Installation, Release
-from receiver.errors import NotInRegistry, QueueError, ReceiverError
+from receiver.catalog.record import AddonRecord, Hold, InstalledRelease, KeptBlob, KeptRelease, held_text
+from receiver.catalog.release import Drift, Installation, Release
+from receiver.errors import AddonHeld, NotInRegistry, NotInstalled, QueueError, ReceiverError, SizeMismatch
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 from receiver.sync.engine import Engine
+from receiver.sync.operations import Operations
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.plan import NAME
 from receiver.sync.ports import ManifestBody
@@ -227,6 +229,7 @@ class FakeBlobs:
 
     def __init__(self) -> None:
         self.contents: dict[Digest, bytes] = {}
+        self.index: list[Descriptor] = []
 
     def has(self, descriptor: Descriptor) -> bool:
         return descriptor.digest in self.contents
@@ -242,9 +245,30 @@ class FakeBlobs:
         self.contents[digest] = content
         return self.path(digest)
 
+    def read(self, descriptor: Descriptor) -> bytes:
+        if descriptor.digest not in self.contents:
+            raise SizeMismatch(f"{descriptor.digest} is not there")
+        return self.contents[descriptor.digest]
+
+    def discard_damaged(self, descriptors: Collection[Descriptor]) -> list[Descriptor]:
+        return [descriptor for descriptor in descriptors if descriptor.digest not in self.contents]
+
+    @contextmanager
+    def pinned(self) -> Iterator[Callable[[Digest], None]]:
+        yield lambda digest: None
+
+    def collect(self, wanted: Callable[[], Collection[Digest]]) -> int:
+        unused = set(self.contents) - set(wanted())
+        for digest in unused:
+            del self.contents[digest]
+        return len(unused)
+
+    def write_index(self, entries: Sequence[Descriptor]) -> None:
+        self.index = list(entries)
+
 
 class FakeCatalogue:
-    """Remembers releases; ``gate`` holds an installation in its thread."""
+    """Remembers releases and records; ``gate`` holds an installation in its thread."""
 
     def __init__(self) -> None:
         self.installed: dict[str, Digest] = {}
@@ -252,19 +276,79 @@ class FakeCatalogue:
         self.errors: dict[str, Exception] = {}
         self.gate: threading.Event | None = None
         self.entered = threading.Event()
+        self.known: dict[str, AddonRecord] = {}
+        self.gone: set[str] = set()
+        self.drifts: dict[str, list[Drift]] = {}
 
     def is_current(self, leaf: str, digest: Digest) -> bool:
-        return self.installed.get(leaf) == digest
+        return self.installed.get(leaf) == digest and leaf not in self.gone
 
-    def install(self, release: Release) -> Installation:
-        leaf = release.repository.leaf
+    def record(self, leaf: str) -> AddonRecord | None:
+        return self.known.get(leaf)
+
+    def records(self) -> Iterator[AddonRecord]:
+        return iter(self.known.values())
+
+    def is_present(self, record: AddonRecord) -> bool:
+        return record.leaf not in self.gone
+
+    def verify(self, leaf: str) -> list[Drift]:
+        if leaf not in self.known:
+            raise NotInstalled(f"nothing is installed from {leaf}")
+        return self.drifts.get(leaf, [])
+
+    def uninstall(self, leaf: str, *, hold: Hold) -> Installation:
+        del self.installed[leaf]
+        self.known[leaf] = AddonRecord(repository=PREFIX + leaf, leaf=leaf, kept=self.known[leaf].kept, hold=hold)
+        return Installation(files=0, kept=(), visible=NOW)
+
+    def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
+        record = self.known.get(leaf) or AddonRecord(repository=repository, leaf=leaf)
+        self.known[leaf] = AddonRecord(
+            repository=repository, leaf=leaf, installed=record.installed, kept=record.kept, hold=hold
+        )
+        return record.hold
+
+    def install(self, release: Release, *, restore: bool = False, hold: Hold | None = None) -> Installation:
+        leaf = str(release.repository.leaf)
         self.entered.set()
         if self.gate is not None:
             assert self.gate.wait(_PATIENCE)
         if leaf in self.errors:
             raise self.errors[leaf]
+        former = self.known.get(leaf)
+        held = hold or (former.hold if former is not None else None)
+        if held is not None and not restore:
+            raise AddonHeld(held_text(leaf, held))
         self.installed[leaf] = release.digest
+        self.gone.discard(leaf)
+        self.drifts.pop(leaf, None)
         self.releases.append(release)
+        kept = KeptRelease(
+            tag=release.tag,
+            version=release.version,
+            digest=str(release.digest),
+            arrived=NOW,
+            artifact=[
+                KeptBlob(media_type=blob.media_type, digest=str(blob.digest), size=blob.size)
+                for blob in release.artifact
+            ],
+        )
+        others = [other for other in (former.kept if former else []) if other.digest != kept.digest]
+        self.known[leaf] = AddonRecord(
+            repository=PREFIX + leaf,
+            leaf=leaf,
+            installed=InstalledRelease(
+                tag=release.tag,
+                version=release.version,
+                digest=str(release.digest),
+                installed=NOW,
+                units=[],
+                manifests={},
+            ),
+            kept=[kept, *others],
+            hold=held,
+        )
         return Installation(files=len(release.units), kept=(), visible=NOW)
 
 
@@ -293,7 +377,12 @@ class World:
     """A receiver without server and files; give it a registry content, ask, and look what became of it."""
 
     def __init__(
-        self, *, concurrency: int = 4, policy: SyncPolicy | None = None, configured: Sequence[str] = ()
+        self,
+        *,
+        concurrency: int = 4,
+        policy: SyncPolicy | None = None,
+        configured: Sequence[str] = (),
+        repair_drift: bool = False,
     ) -> None:
         self.clock = ManualClock()
         self.queue = ClockedQueue(self.clock)
@@ -310,7 +399,12 @@ class World:
             policy=policy or SyncPolicy(),
         )
         self.survey = Survey(
-            registry=self.registry, syncer=self.syncer, prefix=PREFIX, configured=configured, clock=self.clock
+            registry=self.registry,
+            syncer=self.syncer,
+            prefix=PREFIX,
+            configured=configured,
+            clock=self.clock,
+            repair_drift=repair_drift,
         )
         self.workers = Workers(
             queue=self.queue,
@@ -322,11 +416,20 @@ class World:
             jitter=lambda: JITTER,
             sleep=self.clock.sleep,
         )
+        self.operations = Operations(
+            catalogue=self.catalogue,
+            syncer=self.syncer,
+            queue=self.queue,
+            prefix=PREFIX,
+            clock=self.clock,
+            changed=lambda: None,
+        )
         self.engine = Engine(
             queue=self.queue,
             journal=self.queue,
             workers=self.workers,
             survey=self.survey,
+            operations=self.operations,
             prefix=PREFIX,
             clock=self.clock,
         )
@@ -340,7 +443,8 @@ class World:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Run the workers; in the end, give back what still runs."""
+        """Run the workers; in the end, give back what still runs. May be done again, as a process that starts anew."""
+        self.workers._stopping.clear()
         running = asyncio.create_task(self.workers.run())
         try:
             yield

@@ -32,7 +32,7 @@ PURE = (
 )
 """Rooms and modules that decide, and leave time, chance, files, sockets and logs to those who call them."""
 
-TYPES = ("receiver.catalog.release", "receiver.sync.ports")
+TYPES = ("receiver.catalog.record", "receiver.catalog.release", "receiver.sync.ports", "receiver.sync.request")
 """Protocols and values without behaviour, the doors between rooms: every room may import them."""
 
 IMPURE = frozenset(
@@ -57,19 +57,20 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),
+    "jsonschema_rs": ("receiver.catalog.schema",),
     "msgspec": ("receiver.document",),
     "prometheus_client": ("receiver.metrics",),
     "rich": ("receiver.cli",),
     "semver": ("receiver.addon",),
     "tenacity": ("receiver.registry.retry",),
-    "yaml": ("receiver.catalog.manifest", "receiver.config"),
+    "yaml": ("receiver.catalog.manifest", "receiver.settings_file"),
 }
 """Every package from outside, and the rooms that speak to it: replacing one touches one room."""
 
 PARTS = {"yarl": "aiohttp"}
 """Packages that another one brings along as part of its interface."""
 
-DISTRIBUTIONS = {"PyYAML": "yaml", "prometheus-client": "prometheus_client"}
+DISTRIBUTIONS = {"PyYAML": "yaml", "jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 """Distributions whose import name is another one."""
 
 MAX_LINES = 400

@@ -390,7 +390,7 @@ async def test_the_folder_is_an_image_layout(store: BlobStore, tmp_path: Path) -
     name = {"org.opencontainers.image.ref.name": "addons/x:v1"}
     digest = Digest.of(SMALL)
     named = Descriptor(media_type=media.OCI_MANIFEST, digest=digest, size=13, annotations=name)
-    await store.write_index([named, Descriptor(media_type=media.OCI_INDEX, digest=digest, size=13)])
+    store.write_index([named, Descriptor(media_type=media.OCI_INDEX, digest=digest, size=13)])
 
     first, second = json.loads((root / "index.json").read_text())["manifests"]
     assert first == {"mediaType": media.OCI_MANIFEST, "digest": str(digest), "size": 13, "annotations": name}
@@ -404,7 +404,7 @@ async def test_the_index_is_replaced_whole(store: BlobStore, tmp_path: Path, mon
     _break(monkeypatch, "fsync", Disk(errno.ENOSPC))
 
     with pytest.raises(InstallError):
-        await store.write_index([descriptor_of(SMALL)])
+        store.write_index([descriptor_of(SMALL)])
     assert (tmp_path / "blobs" / "index.json").read_bytes() == before
     assert files_below(tmp_path) == LAYOUT
 
@@ -433,3 +433,65 @@ async def test_large_chunks_are_hashed_off_the_loop(store: BlobStore, monkeypatc
 
     assert threads
     assert loop_thread not in threads
+
+
+async def stored(store: BlobStore, content: bytes) -> Descriptor:
+    await store.put(Digest.of(content), content)
+    return descriptor_of(content)
+
+
+async def test_what_is_neither_wanted_nor_pinned_is_collected(store: BlobStore) -> None:
+    """The rest stays."""
+    wanted, pinned, unused = [await stored(store, content) for content in (b"wanted", b"pinned", b"unused")]
+    with store.pinned() as pin:
+        pin(pinned.digest)
+        assert store.collect(lambda: [wanted.digest]) == 1
+    assert [store.has(blob) for blob in (wanted, pinned, unused)] == [True, True, False]
+    assert store.collect(lambda: [wanted.digest]) == 1
+    assert not store.has(pinned)
+
+
+async def test_what_is_installed_while_blobs_are_collected_stays(store: BlobStore) -> None:
+    """Pinned, recorded and let go between the question what is wanted and the removal: it is in neither answer."""
+    blob = await stored(store, b"new")
+
+    def wanted() -> list[Digest]:
+        with store.pinned() as pin:
+            pin(blob.digest)
+        return []
+
+    assert store.collect(wanted) == 0
+    assert store.has(blob)
+
+
+async def test_two_installations_may_pin_the_same_blob(store: BlobStore) -> None:
+    """The first to end does not let go of the other's."""
+    blob = await stored(store, b"shared")
+    with store.pinned() as first:
+        first(blob.digest)
+        with store.pinned() as second:
+            second(blob.digest)
+        assert store.collect(list) == 0
+    assert store.collect(list) == 1
+
+
+async def test_a_blob_that_rotted_is_found_and_removed(store: BlobStore) -> None:
+    """Of the same size, cut off, or gone: only those are missing then."""
+    good, rotten, short, gone = [await stored(store, content) for content in (b"good", b"rotten", b"short", b"gone!")]
+    store.path(rotten.digest).write_bytes(b"r0tten")
+    store.path(short.digest).write_bytes(b"sho")
+    store.path(gone.digest).unlink()
+    assert store.discard_damaged([good, rotten, short, gone]) == [rotten, short, gone]
+    assert store.read(good) == b"good"
+    for blob in (rotten, gone):
+        with pytest.raises(SizeMismatch):
+            store.read(blob)
+    assert not store.path(rotten.digest).exists()
+
+
+async def test_a_document_is_verified_when_it_is_read_again(store: BlobStore) -> None:
+    """A kept release is installed from it as root; the disk is not believed."""
+    blob = await stored(store, b"manifest")
+    store.path(blob.digest).write_bytes(b"manifesT")
+    with pytest.raises(DigestMismatch):
+        store.read(blob)

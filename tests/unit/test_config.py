@@ -81,8 +81,15 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
     """Users and their deployments hold on to them."""
     found = {setting.name: setting.default for setting in SETTINGS}
     assert {name: found.get(name, "absent") for name in CONTRACT} == CONTRACT
-    extra = {"ADDON_SYNC_MAX_BODY_SIZE", "ADDON_SYNC_JOURNAL_AGE", "ADDON_SYNC_JOURNAL_SIZE"}
-    assert set(found) - set(CONTRACT) == extra
+    extra = {
+        "ADDON_SYNC_MAX_BODY_SIZE",
+        "ADDON_SYNC_JOURNAL_AGE",
+        "ADDON_SYNC_JOURNAL_SIZE",
+        "ADDON_SYNC_KEEP_RELEASES",
+        "ADDON_SYNC_REPAIR_DRIFT",
+    }
+    limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
+    assert set(found) - set(CONTRACT) - limits == extra
 
 
 def test_defaults_become_values(loaded: Loader, install: Path) -> None:

@@ -28,7 +28,7 @@ def command(output: str, **options: Any) -> int:
         print_json([{**asdict(row), "installed": iso(row.installed)} for row in rows])
         return 1 if any(row.problem for row in rows) else 0
     print_table(
-        ("ADDON", "IMPLEMENTATION", "VERSION", "DIGEST", "FROM", "DESCRIPTION"),
+        ("ADDON", "IMPLEMENTATION", "VERSION", "DIGEST", "FROM", "HELD", "DESCRIPTION"),
         [
             (
                 row.addon,
@@ -36,6 +36,7 @@ def command(output: str, **options: Any) -> int:
                 row.version or "",
                 (row.digest or "")[7:19],
                 row.repository or "local",
+                row.held or "",
                 row.problem or row.description,
             )
             for row in rows

@@ -7,7 +7,7 @@ import click
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.results import Results
 from receiver.cli.running import run
-from receiver.sync.engine import PollRequest
+from receiver.sync.request import PollRequest
 
 
 @click.command("poll")

@@ -15,8 +15,8 @@ from receiver.cli.running import run
 from receiver.config import Settings
 from receiver.errors import ConfigError
 from receiver.notation import parse_duration
-from receiver.sync.engine import ReplayRequest
 from receiver.sync.replay import Replayed, read
+from receiver.sync.request import ReplayRequest
 
 _log = logging.getLogger(__name__)
 

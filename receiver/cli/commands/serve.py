@@ -31,7 +31,7 @@ def command(**options: Any) -> None:
       ADDON_SYNC_TOKEN_FILE=token addon-sync serve --config addon-sync.yaml --listen 0.0.0.0:8080
     """
     settings = load_settings(options)
-    lock = StateLock(settings.state_dir)
+    lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     lock.acquire(
         command="serve", timeout=_PATIENCE, waiting=lambda who: _log.info("waiting for %s to stop", who or "a process")
     )

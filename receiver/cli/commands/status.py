@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,7 +41,7 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
     if output == "json":
         print_json([_document(row) for row in rows])
     else:
-        _print(rows)
+        _print(rows, settings.state_dir / "backups")
     return 0
 
 
@@ -48,24 +50,24 @@ async def _rows(
 ) -> list[AddonStatus]:
     from receiver import app  # noqa: PLC0415 - the help needs no client
 
-    installed = await asyncio.to_thread(app.installed_facts, settings)
+    local = await asyncio.to_thread(app.local_facts, settings)
     desired: dict[str, DesiredFacts] = {}
     if not offline:
-        named = [wanted.name] if wanted else sorted({*installed, *(task.repository for task in view.tasks)})
+        named = [wanted.name] if wanted else sorted({*local.installed, *(task.repository for task in view.tasks)})
         desired = await app.desired_facts(settings, named, discover=wanted is None)
-    rows = statuses(installed=installed, desired=desired, tasks=view.tasks)
+    rows = statuses(installed=local.installed, desired=desired, tasks=view.tasks, holds=local.holds)
     if wanted is not None:
         rows = [row for row in rows if row.repository == wanted.name]
     return rows
 
 
-def _print(rows: list[AddonStatus]) -> None:
+def _print(rows: list[AddonStatus], backups: Path) -> None:
     if not rows:
         print_table(("nothing is installed, desired or queued",), [])
         return
     now = time.time()
     print_table(
-        ("ADDON", "STATE", "INSTALLED", "SINCE", "DESIRED", "NEXT", "ERROR"),
+        ("ADDON", "STATE", "INSTALLED", "SINCE", "DESIRED", "NEXT", "REMARKS"),
         [
             (
                 row.repository,
@@ -74,15 +76,26 @@ def _print(rows: list[AddonStatus]) -> None:
                 ago(row.installed.installed, now=now) if row.installed else "",
                 (row.desired.tag if row.desired else None) or "?",
                 ago(row.next_attempt, now=now),
-                row.error or "",
+                "; ".join(_remarks(row, backups)),
             )
             for row in rows
         ],
     )
 
 
+def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:
+    if row.error:
+        yield row.error
+    if row.hold is not None:
+        yield f"held: {row.hold.reason}"
+    if row.installed is not None and row.installed.replaced:
+        yield f"{len(row.installed.replaced)} edited files that it replaced are in {backups}"
+
+
 def _document(row: AddonStatus) -> dict[str, Any]:
     document = {**asdict(row), "next_attempt": iso(row.next_attempt)}
+    if row.hold is not None:
+        document["hold"] = {**asdict(row.hold), "since": iso(row.hold.since)}
     if row.installed is not None:
         document["installed"] = {**asdict(row.installed), "installed": iso(row.installed.installed)}
     return document

@@ -16,7 +16,7 @@ from receiver.registry import session, transport
 from receiver.registry.client import RegistryClient
 from tests.support import registry_faults as faults
 from tests.support.fake_registry import FakeRegistry, Fault
-from tests.support.pulling import LAYER, LAYER_DESCRIPTOR, NAME, fetch
+from tests.support.pulling import LAYER, LAYER_DESCRIPTOR, NAME, client_of, fetch
 from tests.support.push import delete_manifest, manifest_of, push_files
 
 
@@ -126,6 +126,18 @@ async def test_a_manifest_of_the_largest_size_passes(server: FakeRegistry, clien
         server.lie("GET manifest", fault)
         with pytest.raises(ProtocolViolation, match="longer than"):
             await client.manifest(NAME, Digest.of(largest))
+
+
+async def test_the_limit_of_a_manifest_can_be_set_and_is_named(server: FakeRegistry) -> None:
+    """The limit itself passes; for one byte more, the operator reads which setting it is."""
+    push_files(server.url, NAME, "v1.0.0", LAYER)
+    async with client_of(server, max_document_size=100) as client:
+        server.lie("GET manifest", faults.body(b" " * 100))
+        assert len((await client.manifest(NAME, Digest.of(b" " * 100))).body) == 100
+        server.tell_the_truth()
+        server.lie("GET manifest", faults.body(b" " * 101))
+        with pytest.raises(ProtocolViolation, match=r"longer than 100 bytes \(ADDON_SYNC_MAX_DOCUMENT_SIZE\)"):
+            await client.manifest(NAME, Digest.of(b" " * 101))
 
 
 async def test_a_document_that_trickles_is_given_up(

@@ -15,13 +15,13 @@ from receiver.catalog.filesystem import (
     exchange,
     exchange_by_two_renames,
     identity,
-    is_plain_folder,
     make_rename_durable,
     make_tree_durable,
     remove_tree,
     rename_patiently,
     write_durably,
 )
+from receiver.links import is_plain_folder
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ def test_every_way_of_writing_the_list_is_merged(text: str) -> None:
 
 def test_a_merge_that_outgrows_the_limit_is_refused() -> None:
     """The result is judged as what came from outside is: nobody could read it back."""
-    large = _parsed((_HEAD + "      x: '" + "y" * 40_000 + "'\n").encode())
-    other = _parsed((_HEAD.replace("- name: a", "- name: b") + "      x: '" + "y" * 40_000 + "'\n").encode())
+    large = _parsed((_HEAD + "      x: '" + "y" * 600_000 + "'\n").encode())
+    other = _parsed((_HEAD.replace("- name: a", "- name: b") + "      x: '" + "y" * 600_000 + "'\n").encode())
     with pytest.raises(InvalidManifest, match="merged"):
         merge(large, other, deliver="b", keep={"a"})

@@ -1,26 +1,31 @@
 """What is installed, on disk: whole, readable, and honest about damage."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from receiver.catalog.records import InstalledRelease, OwnedUnit, Records
+from receiver.catalog.record import AddonRecord, Hold, InstalledRelease, OwnedUnit
+from receiver.catalog.records import Records
+from receiver.document import encode
 from receiver.errors import InstallError
 
 
-def _record(leaf: str = "monitoring", tag: str = "v1.0.0") -> InstalledRelease:
-    unit = OwnedUnit(addon=leaf, implementation=leaf, files={"a/b.yaml": (1, "ab" * 32)})
-    return InstalledRelease(
-        repository=f"addons/{leaf}",
-        leaf=leaf,
+def _record(leaf: str = "monitoring", tag: str = "v1.0.0") -> AddonRecord:
+    installed = InstalledRelease(
         tag=tag,
         version=tag,
         digest="sha256:" + "0" * 64,
         installed=1.5,
-        units=[unit],
+        units=[OwnedUnit(addon=leaf, implementation=leaf, files={"a/b.yaml": (1, "ab" * 32)})],
         manifests={},
     )
+    return AddonRecord(repository=f"addons/{leaf}", leaf=leaf, installed=installed, hold=Hold(since=1.0, reason="x"))
+
+
+def _tag(record: AddonRecord | None) -> str | None:
+    return record.installed.tag if record is not None and record.installed is not None else None
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def records(tmp_path: Path) -> Records:
     return records
 
 
-def _write(records: Records, tmp_path: Path, record: InstalledRelease) -> None:
+def _write(records: Records, tmp_path: Path, record: AddonRecord) -> None:
     records.write(record, temporary=tmp_path / "temporary")
 
 
@@ -39,6 +44,22 @@ def test_a_record_is_read_as_it_was_written(records: Records, tmp_path: Path) ->
     _write(records, tmp_path, _record())
     assert records.read("monitoring") == _record() == Records(tmp_path / "installed").read("monitoring")
     assert records.read("other") is None
+
+
+def test_a_record_of_the_first_format_is_read(records: Records, tmp_path: Path) -> None:
+    """It held nothing but the installed release; what is written next is of today's format."""
+    document = json.loads(encode(_record()))
+    first = {**document["installed"], "repository": "addons/monitoring", "leaf": "monitoring", "format": 1}
+    (tmp_path / "installed/monitoring.json").write_text(json.dumps(first))
+    found = records.read("monitoring")
+    assert found == AddonRecord(repository="addons/monitoring", leaf="monitoring", installed=_record().installed)
+
+
+def test_a_record_of_a_later_format_is_not_guessed_at(records: Records, tmp_path: Path) -> None:
+    """A downgrade of addon-sync must not take an addon's files for the operator's."""
+    (tmp_path / "installed/monitoring.json").write_bytes(encode(_record()).replace(b'"format":2', b'"format":3'))
+    with pytest.raises(InstallError, match="format 3"):
+        records.read("monitoring")
 
 
 def test_all_records_are_listed_by_leaf(records: Records, tmp_path: Path) -> None:
@@ -71,10 +92,9 @@ def test_a_replaced_record_is_read_anew(records: Records, tmp_path: Path, monkey
     records.read("monitoring")
     status = path.stat()
     _write(records, tmp_path, _record(tag="v2.0.0"))
-    monkeypatch.setattr(Path, "stat", lambda self: status)
+    monkeypatch.setattr(Path, "lstat", lambda self: status)
     found = records.read("monitoring")
-    assert found is not None
-    assert found.tag == "v2.0.0"
+    assert _tag(found) == "v2.0.0"
 
 
 def test_an_unchanged_record_is_not_parsed_again(records: Records, tmp_path: Path) -> None:
@@ -89,8 +109,7 @@ def test_a_record_that_another_process_replaces_is_seen(records: Records, tmp_pa
     records.read("monitoring")
     _write(Records(tmp_path / "installed"), tmp_path, _record(tag="v10.0.0"))
     found = records.read("monitoring")
-    assert found is not None
-    assert found.tag == "v10.0.0"
+    assert _tag(found) == "v10.0.0"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"leaf": 1}', b"\xff"])

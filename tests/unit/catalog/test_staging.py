@@ -4,9 +4,7 @@ import errno
 import hashlib
 import importlib.util
 import os
-import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -424,30 +422,3 @@ def test_on_windows_files_are_written_as_they_are_without_what_it_lacks(windows:
     with windows.StagedTree(tmp_path / "tree", Budget()) as tree:
         windows.unpack(layer, size=layer.stat().st_size, tree=tree)
     assert on_disk(tmp_path / "tree") == {"d": None, "d/a": b"1\n2\n", "e": None}
-
-
-# Of what the machine has; on Windows, tar is bsdtar.
-FORMATS = {"tar": ("gnu", "posix", "ustar"), "bsdtar": ("pax", "ustar", "gnutar")}
-if sys.platform == "win32":
-    FORMATS = {"tar": FORMATS["bsdtar"]}
-WRITERS = [(program, form) for program in FORMATS if shutil.which(program) for form in FORMATS[program]]
-
-
-@pytest.mark.parametrize(("program", "form"), WRITERS)
-@pytest.mark.parametrize("what", [".", "d"])
-def test_archives_of_real_writers_are_taken(tmp_path: Path, program: str, form: str, what: str) -> None:
-    """``./`` entries, PAX times, GNU long names, prefixes, folders: as addons are packed today."""
-    source = tmp_path / "source"
-    (source / "d" / "empty").mkdir(parents=True)
-    (source / "d" / ("long-" * 18)).mkdir()
-    files = {"d/a.yaml": b"1", "d/b c.ps1": b"", f"d/{'long-' * 18}/{'n' * 40}": b"3" * 1000}
-    if form != "ustar":
-        files["d/ünïcode.md"] = b"4"
-    for name, content in files.items():
-        (source / name).write_bytes(content)
-    layer = tmp_path / "layer"
-    command = [program, "-C", str(source), f"--format={form}", "-czf", str(layer), what]
-    subprocess.run(command, check=True, timeout=30, env={**os.environ, "LC_ALL": "C.UTF-8"})
-    with StagedTree(tmp_path / "tree", Budget()) as tree:
-        unpack(layer, size=layer.stat().st_size, tree=tree)
-    assert on_disk(tmp_path / "tree") == on_disk(source)

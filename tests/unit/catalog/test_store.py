@@ -224,5 +224,5 @@ def test_the_record_names_every_file(root: Path, store: CatalogStore, tmp_path: 
     store.install(single(tmp_path))
     record = json.loads((root / ".addon-sync/installed/monitoring.json").read_bytes())
     content = files()["Enable.ps1"]
-    assert record["units"][0]["files"]["Enable.ps1"] == [len(content), Digest.of(content).hex]
-    assert [found.leaf for found in store.releases()] == ["monitoring"]
+    assert record["installed"]["units"][0]["files"]["Enable.ps1"] == [len(content), Digest.of(content).hex]
+    assert [found.leaf for found in store.records()] == ["monitoring"]

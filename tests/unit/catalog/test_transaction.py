@@ -87,10 +87,10 @@ def test_the_digest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wanted = single(tmp_path)
     write = module.Transaction._write_digest
 
-    def checked(self: module.Transaction, journal: module.Journal) -> None:
+    def checked(self: module.Transaction, leaf: str, digest: str | None) -> None:
         assert (store.catalogue / "monitoring/addon.manifest.yaml").exists()
-        assert store.installed("monitoring") is not None
-        write(self, journal)
+        assert store.record("monitoring") is not None
+        write(self, leaf, digest)
 
     monkeypatch.setattr(module.Transaction, "_write_digest", checked)
     store.install(wanted)

@@ -13,8 +13,9 @@ from receiver.cli.commands import replay
 from receiver.config import Settings, load
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
-from receiver.sync.engine import PollRequest, Report
+from receiver.sync.engine import Report
 from receiver.sync.outcome import Surveyed
+from receiver.sync.request import PollRequest
 from receiver.sync.wire import End, Failure, write_report
 
 STARTING = Holder(pid=1, command="serve")

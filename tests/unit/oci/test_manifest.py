@@ -38,15 +38,15 @@ def parsed(document: object, media_type: str = media.OCI_MANIFEST) -> Manifest |
 def test_a_manifest_becomes_values_under_the_digest_of_its_bytes() -> None:
     """Layers in their order, annotations, and the type of the artifact."""
     layers = [
-        descriptor(size=1, annotations={"a": "b"}),
-        descriptor(mediaType="x/y", size=2, urls=["https://elsewhere"]),
+        descriptor(annotations={"a": "b"}),
+        descriptor(mediaType="x/y", digest=str(Digest.of(b"y")), size=2, urls=["https://elsewhere"]),
     ]
     document = manifest(layers=layers, artifactType=media.ADDON_ARTIFACT, annotations={"k": "v"}, unknown=1)
     found = parsed(document)
     assert isinstance(found, Manifest)
     assert found.digest == Digest.of(json.dumps(document).encode())
     assert [(layer.media_type, layer.size, layer.foreign) for layer in found.layers] == [
-        (media.SCRIPTS, 1, False),
+        (media.SCRIPTS, 7, False),
         ("x/y", 2, True),
     ]
     assert (found.artifact_type, found.annotations, found.layers[0].annotations) == (

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from receiver.errors import InvalidNameError, QueueUnavailable, Unavailable, UnsafeArchive
-from receiver.sync.engine import PollRequest, ReplayRequest, Report, Request, SyncRequest
+from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
+from receiver.sync.request import PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.tasks.queue import Event, Intake, Verdict
 from receiver.tasks.task import Trigger
 from tests.support.sync_fakes import NOW, World, until

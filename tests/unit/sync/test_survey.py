@@ -4,8 +4,11 @@ import logging
 
 import pytest
 
+from receiver.catalog.record import Hold
+from receiver.catalog.release import Drift
 from receiver.errors import AccessDenied, InstallError, NotInRegistry, Unavailable
 from receiver.sync.outcome import Surveyed
+from receiver.tasks.task import EVERYTHING, Trigger
 from tests.support.sync_fakes import World
 
 
@@ -80,3 +83,50 @@ async def test_desired_says_what_the_registry_wants_or_why_that_is_not_known() -
     assert (facts["addons/monitoring"].tag, facts["addons/monitoring"].digest) == ("v1.0.0", str(digest))
     assert "not in the registry" in (facts["addons/gone"].error or "")
     assert facts["elsewhere/x"].error
+
+
+async def _held(world: World) -> None:
+    world.registry.push("monitoring")
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+    world.catalogue.hold("addons/monitoring", "monitoring", Hold(since=1.0, reason="audit"))
+
+
+async def test_a_held_addon_is_left_alone_while_it_is_there() -> None:
+    """Whatever the registry has; a poll stays quiet about it, and asks for none of its tags."""
+    world = World()
+    await _held(world)
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    looks = world.registry.looks("monitoring")
+    surveyed = await world.survey.run()
+    assert (surveyed.changed, surveyed.unchanged, world.registry.looks("monitoring")) == ((), 1, looks)
+
+
+async def test_a_held_addon_that_is_gone_is_brought_back_as_it_was() -> None:
+    """By the poll, at the release that it is held at."""
+    world = World()
+    await _held(world)
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    world.catalogue.gone.add("monitoring")
+    async with world.working():
+        await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
+        await world.settled()
+    assert world.catalogue.gone == set()
+    assert [release.tag for release in world.catalogue.releases] == ["v1.0.0", "v1.0.0"]
+    assert world.outcomes[-1].tag == "v1.0.0"
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_poll_repairs_changed_files_only_where_that_is_configured(*, held: bool) -> None:
+    """A missing folder it repairs always; edits of an operator it leaves, unless told otherwise."""
+    for repair_drift, tags in ((False, ["v1.0.0"]), (True, ["v1.0.0", "v1.0.0"])):
+        world = World(repair_drift=repair_drift)
+        await _held(world)
+        if not held:
+            world.catalogue.hold("addons/monitoring", "monitoring", None)
+        world.catalogue.drifts["monitoring"] = [Drift(path="monitoring/values.yaml", problem="changed")]
+        async with world.working():
+            await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
+            await world.settled()
+        assert [release.tag for release in world.catalogue.releases] == tags

@@ -4,10 +4,23 @@ import json
 
 import pytest
 
+from receiver.catalog.release import Drift
 from receiver.document import InvalidDocument, encode
-from receiver.sync.engine import PollRequest, QueueView, ReplayRequest, Report, Request, SyncRequest
+from receiver.sync.engine import QueueView, Report
+from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.replay import Replayed
+from receiver.sync.request import (
+    HoldRequest,
+    PollRequest,
+    ReleaseRequest,
+    ReplayRequest,
+    Request,
+    RollbackRequest,
+    SyncRequest,
+    UninstallRequest,
+    VerifyRequest,
+)
 from receiver.sync.wire import (
     End,
     Failure,
@@ -23,7 +36,7 @@ from receiver.tasks.task import State, Task, Trigger
 REPORTS: list[Report | Failure | End] = [
     *[
         Outcome(repository="addons/a", status=status, trigger=trigger, asked=1.0, started=2.5, duration=0.0)
-        for status in ("installed", "unchanged", "absent", "failed")
+        for status in ("installed", "unchanged", "held", "absent", "failed")
         for trigger in Trigger
     ],
     Outcome(
@@ -48,6 +61,21 @@ REPORTS: list[Report | Failure | End] = [
     Surveyed(started=1.0, duration=2.0, changed=("addons/a", "addons/b"), unchanged=3, error="down", turn=4),
     Replayed(),
     Replayed(documents=3, events=2, ignored=1, repositories={"addons/a": 2}, problems=["line 3: bad"]),
+    Changed(repository="addons/a", action="held"),
+    Changed(
+        repository="addons/a",
+        action="rolled back",
+        tag="v1.0.0",
+        version="1.0.0",
+        digest="sha256:" + "a" * 64,
+        files=3,
+        kept=("a/x y",),
+        note="held",
+    ),
+    Verified(repository="addons/a"),
+    Verified(
+        repository="addons/a", drift=(Drift(path="a/b", problem="mode"),), repaired=True, kept=("a/b",), error="down"
+    ),
     Failure(error="the registry is down"),
     Failure(error="no addon name", usage=True),
     End(),
@@ -56,6 +84,11 @@ REQUESTS: list[Request] = [
     SyncRequest(),
     SyncRequest(addons=("a", "b"), force=False),
     PollRequest(),
+    RollbackRequest(addon="a", to="v1.0.0"),
+    HoldRequest(addon="a", reason="audit"),
+    ReleaseRequest(addon="a"),
+    UninstallRequest(addon="a"),
+    VerifyRequest(addons=("a",), repair=True),
     ReplayRequest(),
     ReplayRequest(
         repositories=("addons/a",), since=1.5, until=2.5, addon="a", journal=True, failed=True, quarantined=True

@@ -1,0 +1,24 @@
+"""``addon-sync hold``."""
+
+from typing import Any
+
+import click
+
+from receiver.cli.changes import change
+from receiver.cli.options import output_option, settings_options
+from receiver.sync.request import HoldRequest
+
+
+@click.command("hold")
+@click.argument("addon")
+@click.option("--reason", default="by hand", show_default=True, help="for those who wonder later")
+@output_option
+@settings_options(local=True)
+def command(addon: str, reason: str, output: str, **options: Any) -> int:
+    """Leave ADDON as it is: no event, poll or sync changes it until it is released.
+
+    \b
+    Example:
+      addon-sync hold monitoring --reason 'audit until Friday'
+    """
+    return change(HoldRequest(addon=addon, reason=reason), command="hold", output=output, options=options)

@@ -1,0 +1,235 @@
+"""What an operator does with an addon that is there: roll back, hold, release, uninstall, verify.
+
+None of it goes through the queue: it needs no registry, and whoever asks waits for it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from receiver.addon import AddonRepository
+from receiver.catalog.record import AddonRecord, Hold, KeptRelease
+from receiver.catalog.release import Drift
+from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
+from receiver.sync.ports import Catalogue, Clock
+from receiver.sync.request import (
+    HoldRequest,
+    OperatorRequest,
+    ReleaseRequest,
+    RollbackRequest,
+    UninstallRequest,
+    VerifyRequest,
+)
+from receiver.sync.syncer import Syncer
+from receiver.tasks.queue import TaskQueue
+from receiver.tasks.task import Trigger
+
+_LEAST_DIGITS = 6
+"""Of a digest, for it to be taken for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What became of an addon at an operator's word."""
+
+    repository: str
+    action: Literal["rolled back", "held", "released", "uninstalled"]
+    tag: str | None = None
+    version: str | None = None
+    digest: str | None = None
+    files: int = 0
+    kept: tuple[str, ...] = ()
+    """Files of the operator that were replaced or removed; they are in ``backups``."""
+    note: str = ""
+    """What to know, or to do next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What of an addon is not as it was installed."""
+
+    repository: str
+    drift: tuple[Drift, ...] = ()
+    repaired: bool = False
+    kept: tuple[str, ...] = ()
+    """Changed files that the repair replaced; they are in ``backups``."""
+    error: str | None = None
+    """Why it could not be verified, or not repaired."""
+
+
+class Operations:
+    """Carries out requests of operators; ``changed`` is told when a release came or went."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        syncer: Syncer,
+        queue: TaskQueue,
+        prefix: str,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._catalogue = catalogue
+        self._syncer = syncer
+        self._queue = queue
+        self._prefix = prefix
+        self._clock = clock
+        self._changed = changed
+        self._verbs: dict[type[OperatorRequest], Callable[[Any], Awaitable[Changed]]] = {
+            RollbackRequest: self._rollback,
+            HoldRequest: self._hold,
+            ReleaseRequest: self._release,
+            UninstallRequest: self._uninstall,
+        }
+
+    async def execute(self, request: OperatorRequest) -> AsyncGenerator[Changed | Verified, None]:
+        """Carry out ``request``.
+
+        Raises:
+            InvalidNameError: an addon has no possible name.
+            ReceiverError: it cannot be done; nothing changed.
+        """
+        if not isinstance(request, VerifyRequest):
+            yield await self._verbs[type(request)](request)
+            return
+        repositories = [self._repository(addon) for addon in request.addons] or await self._all_installed()
+        for repository in repositories:
+            yield await self._verify(repository, repair=request.repair)
+
+    async def _rollback(self, request: RollbackRequest) -> Changed:
+        repository = self._repository(request.addon)
+        record = await self._record(repository)
+        target = _chosen(record, request.to)
+        before = record.installed.tag if record.installed is not None else "nothing"
+        hold = Hold(since=self._clock(), reason=f"rolled back from {before} to {target.tag}")
+        restored = await self._syncer.restore(repository, target, hold=hold)
+        self._changed()
+        return Changed(
+            repository=repository.name,
+            action="rolled back",
+            tag=target.tag,
+            version=target.version,
+            digest=target.digest,
+            files=restored.installation.files,
+            kept=restored.installation.kept,
+            note=f"held until 'addon-sync release {repository.leaf}'",
+        )
+
+    async def _hold(self, request: HoldRequest) -> Changed:
+        repository = self._repository(request.addon)
+        record = await self._syncer.record(repository)
+        if record is not None and record.hold is not None:
+            return self._as_it_is(repository, record, "held", note=f"was held already ({record.hold.reason})")
+        hold = Hold(since=self._clock(), reason=request.reason)
+        await asyncio.to_thread(self._catalogue.hold, str(repository.name), str(repository.leaf), hold)
+        note = f"stays as it is until 'addon-sync release {repository.leaf}'"
+        if record is None or record.installed is None:
+            note = f"nothing is installed from it, and nothing will be until 'addon-sync release {repository.leaf}'"
+        return self._as_it_is(repository, record, "held", note=note)
+
+    async def _release(self, request: ReleaseRequest) -> Changed:
+        repository = self._repository(request.addon)
+        former = await asyncio.to_thread(self._catalogue.hold, str(repository.name), str(repository.leaf), None)
+        record = await self._syncer.record(repository)
+        if former is None:
+            return self._as_it_is(repository, record, "released", note="was not held")
+        await self._queue.enqueue([repository.name], trigger=Trigger.COMMAND, now=self._clock())
+        note = "the registry is asked at once where 'addon-sync serve' runs, else with the next sync or poll"
+        return self._as_it_is(repository, record, "released", note=note)
+
+    async def _uninstall(self, request: UninstallRequest) -> Changed:
+        repository = self._repository(request.addon)
+        hold = Hold(since=self._clock(), reason="uninstalled")
+        removed = await asyncio.to_thread(self._catalogue.uninstall, str(repository.leaf), hold=hold)
+        self._changed()
+        return Changed(
+            repository=repository.name,
+            action="uninstalled",
+            kept=removed.kept,
+            note=f"stays away until 'addon-sync release {repository.leaf}'; local files are where they were",
+        )
+
+    async def _verify(self, repository: AddonRepository, *, repair: bool) -> Verified:
+        drift: Sequence[Drift] = ()
+        try:
+            drift = await asyncio.to_thread(self._catalogue.verify, str(repository.leaf))
+            found = Verified(repository=repository.name, drift=tuple(drift))
+            if not drift or not repair:
+                return found
+            restored = await self._syncer.bring_back(repository, await self._record(repository))
+        except ReceiverError as error:
+            return Verified(repository=repository.name, drift=tuple(drift), error=str(error))
+        self._changed()
+        return replace(found, repaired=True, kept=restored.installation.kept)
+
+    def _as_it_is(
+        self,
+        repository: AddonRepository,
+        record: AddonRecord | None,
+        action: Literal["held", "released"],
+        *,
+        note: str,
+    ) -> Changed:
+        installed = record.installed if record is not None else None
+        return Changed(
+            repository=repository.name,
+            action=action,
+            tag=installed.tag if installed else None,
+            version=installed.version if installed else None,
+            digest=installed.digest if installed else None,
+            note=note,
+        )
+
+    async def _record(self, repository: AddonRepository) -> AddonRecord:
+        record = await self._syncer.record(repository)
+        if record is None:
+            raise NotInstalled(f"nothing was ever installed from {repository}; 'addon-sync ls' tells what is there")
+        return record
+
+    async def _all_installed(self) -> list[AddonRepository]:
+        records = await asyncio.to_thread(lambda: list(self._catalogue.records()))
+        found = []
+        for record in records:
+            if record.installed is not None:
+                try:
+                    found.append(self._repository(record.repository))
+                except InvalidNameError:
+                    # Installed under another prefix: verified by its leaf all the same.
+                    found.append(self._repository(record.leaf))
+        return found
+
+    def _repository(self, addon: str) -> AddonRepository:
+        return AddonRepository.named(addon, prefix=self._prefix)
+
+
+def _chosen(record: AddonRecord, to: str | None) -> KeptRelease:
+    """The kept release that is meant; without a word, the one that had arrived before the installed one.
+
+    Raises:
+        NotInstalled: there is no such one, or several; the text lists what is kept.
+    """
+    kept = ", ".join(f"{release.tag} ({release.digest[:19]})" for release in record.kept) or "none"
+    if to is not None:
+        found = [release for release in record.kept if _is_meant(release, to)]
+        if len(found) != 1:
+            number = "no kept release is" if not found else "several kept releases are"
+            raise NotInstalled(f"{number} {to!r}; kept releases of {record.repository}: {kept}")
+        return found[0]
+    digests = [release.digest for release in record.kept]
+    installed = record.installed.digest if record.installed is not None else None
+    before = digests.index(installed) + 1 if installed in digests else 0
+    if before >= len(digests):
+        raise NotInstalled(
+            f"no release of {record.repository} before the installed one is kept; kept releases: {kept}"
+            + ("; give --to for one of them" if len(digests) > 1 else "")
+        )
+    return record.kept[before]
+
+
+def _is_meant(release: KeptRelease, to: str) -> bool:
+    hexadecimal = to.removeprefix("sha256:")
+    if len(hexadecimal) >= _LEAST_DIGITS and release.digest.removeprefix("sha256:").startswith(hexadecimal):
+        return True
+    return to.removeprefix("v") in {release.tag.removeprefix("v"), (release.version or "").removeprefix("v")}

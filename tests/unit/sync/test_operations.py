@@ -1,0 +1,206 @@
+"""Operators' wishes: rolled back without the registry, held until released, gone and staying away, verified."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from receiver.catalog.release import Drift
+from receiver.errors import InvalidNameError, NotInstalled, Unavailable
+from receiver.sync.engine import Report
+from receiver.sync.operations import Changed, Verified
+from receiver.sync.request import (
+    HoldRequest,
+    ReleaseRequest,
+    Request,
+    RollbackRequest,
+    SyncRequest,
+    UninstallRequest,
+    VerifyRequest,
+)
+from receiver.tasks.task import Trigger
+from tests.support.sync_fakes import World
+
+VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
+
+
+async def execute(world: World, request: Request) -> Sequence[Report]:
+    return [report async for report in world.engine.execute(request)]
+
+
+async def change(world: World, request: Request) -> Changed:
+    (report,) = await execute(world, request)
+    assert isinstance(report, Changed)
+    return report
+
+
+async def installed(*versions: str) -> World:
+    """A world in which ``versions`` were installed one after the other."""
+    world = World()
+    async with world.working():
+        for version in versions:
+            world.registry.push("monitoring", version.encode(), tag=version)
+            await world.ask("monitoring")
+            await world.settled()
+    return world
+
+
+async def test_a_rollback_brings_back_the_release_before_without_the_registry() -> None:
+    """The registry is down; the addon is held, so that no poll undoes it."""
+    world = await installed(*VERSIONS)
+    world.fail("tags", "monitoring", Unavailable("down"))
+    world.fail("manifest", "monitoring", Unavailable("down"))
+    world.fail("blob", "monitoring", Unavailable("down"))
+    done = await change(world, RollbackRequest(addon="monitoring"))
+    assert (done.action, done.tag) == ("rolled back", "v2.0.0")
+    record = world.catalogue.known["monitoring"]
+    assert record.hold is not None
+    assert record.hold.reason == "rolled back from v3.0.0 to v2.0.0"
+    assert world.catalogue.releases[-1].tag == "v2.0.0"
+
+
+@pytest.mark.parametrize("to", ["v1.0.0", "1.0.0", "digest", "short digest"])
+async def test_a_rollback_goes_to_the_release_that_is_named(to: str) -> None:
+    """By tag, version, or as much of the digest as is needed."""
+    world = await installed(*VERSIONS)
+    digest = str(world.registry.tagged["addons/monitoring"]["v1.0.0"])
+    word = {"digest": digest, "short digest": digest[7:15]}.get(to, to)
+    done = await change(world, RollbackRequest(addon="monitoring", to=word))
+    assert (done.tag, done.digest) == ("v1.0.0", digest)
+
+
+async def test_a_rollback_to_what_is_not_kept_lists_what_is() -> None:
+    """And changes nothing."""
+    world = await installed(*VERSIONS)
+    with pytest.raises(NotInstalled, match=r"no kept release is 'v9'; kept releases .* v3\.0\.0 .* v2\.0\.0"):
+        await execute(world, RollbackRequest(addon="monitoring", to="v9"))
+    with pytest.raises(NotInstalled, match="nothing was ever installed from addons/other"):
+        await execute(world, RollbackRequest(addon="other"))
+    assert world.catalogue.known["monitoring"].hold is None
+
+
+async def test_a_word_that_means_several_releases_is_refused() -> None:
+    """Two pushes of one tag: only the digest tells them apart."""
+    world = World()
+    async with world.working():
+        for content in (b"one", b"two"):
+            world.registry.push("monitoring", content, tag="latest")
+            await world.ask("monitoring")
+            await world.settled()
+    with pytest.raises(NotInstalled, match="several kept releases are 'latest'"):
+        await execute(world, RollbackRequest(addon="monitoring", to="latest"))
+
+
+async def test_the_first_release_has_nothing_before_it() -> None:
+    """The error says so."""
+    world = await installed("v1.0.0")
+    with pytest.raises(NotInstalled, match="before the installed one"):
+        await execute(world, RollbackRequest(addon="monitoring"))
+
+
+async def test_what_is_damaged_of_a_kept_release_is_fetched_again() -> None:
+    """A blob that rotted away on the disk does not make a rollback impossible while the registry has it."""
+    world = await installed("v1.0.0", "v2.0.0")
+    world.blobs.contents.clear()
+    assert (await change(world, RollbackRequest(addon="monitoring"))).tag == "v1.0.0"
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+async def test_a_held_addon_stays_whoever_asks(trigger: Trigger) -> None:
+    """Event, poll, replay and command: nothing is asked of the registry, nothing installed, and it is said."""
+    world = await installed("v1.0.0")
+    await change(world, HoldRequest(addon="monitoring", reason="audit"))
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    asked = len(world.registry.asked)
+    async with world.working():
+        await world.ask("monitoring", trigger=trigger, force=trigger is Trigger.COMMAND)
+        await world.settled()
+    assert (world.outcomes[-1].status, len(world.registry.asked)) == ("held", asked)
+    assert "audit" in (world.outcomes[-1].error or "")
+    assert "addon-sync release monitoring" in (world.outcomes[-1].error or "")
+    assert len(world.catalogue.releases) == 1
+    assert await world.queue.tasks() == []
+
+
+async def test_a_hold_that_comes_during_a_sync_wins() -> None:
+    """The sync has seen no hold; the catalogue asks once more before it changes anything."""
+    world = await installed("v1.0.0")
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    install = world.catalogue.install
+
+    def hold_first(*arguments: object, **options: object) -> object:
+        world.catalogue.install = install  # type: ignore[method-assign] # once
+        world.catalogue.hold("addons/monitoring", "monitoring", None)
+        world.catalogue.known["monitoring"] = held
+        return install(*arguments, **options)  # type: ignore[arg-type] # as given
+
+    await change(world, HoldRequest(addon="monitoring"))
+    held = world.catalogue.known["monitoring"]
+    world.catalogue.hold("addons/monitoring", "monitoring", None)
+    world.catalogue.install = hold_first  # type: ignore[method-assign,assignment] # once
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+    assert world.outcomes[-1].status == "held"
+    assert [release.tag for release in world.catalogue.releases] == ["v1.0.0"]
+
+
+async def test_a_release_of_the_hold_asks_for_a_look() -> None:
+    """What came meanwhile is installed at once where workers run."""
+    world = await installed("v1.0.0")
+    await change(world, HoldRequest(addon="monitoring"))
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    async with world.working():
+        assert (await change(world, ReleaseRequest(addon="monitoring"))).action == "released"
+        await world.settled()
+    assert world.catalogue.releases[-1].tag == "v2.0.0"
+    assert (await change(world, ReleaseRequest(addon="monitoring"))).note == "was not held"
+
+
+async def test_an_addon_can_be_held_before_it_comes() -> None:
+    """The answer says that nothing is there: the name may be mistyped."""
+    world = World()
+    world.registry.push("monitoring")
+    assert "nothing is installed" in (await change(world, HoldRequest(addon="monitoring"))).note
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+    assert world.outcomes[-1].status == "held"
+    assert "was held already" in (await change(world, HoldRequest(addon="monitoring"))).note
+
+
+async def test_what_is_uninstalled_stays_away_and_can_come_back() -> None:
+    """No poll brings it back; a rollback does, without the registry."""
+    world = await installed("v1.0.0", "v2.0.0")
+    assert (await change(world, UninstallRequest(addon="monitoring"))).action == "uninstalled"
+    assert (await world.survey.run()).changed == ()
+    assert (await change(world, RollbackRequest(addon="monitoring"))).tag == "v2.0.0"
+
+
+async def test_drift_is_told_and_repaired_on_request() -> None:
+    """From the blob store, at the release that is held."""
+    world = await installed("v1.0.0")
+    await change(world, HoldRequest(addon="monitoring"))
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    drift = Drift(path="monitoring/Enable.ps1", problem="changed")
+    world.catalogue.drifts["monitoring"] = [drift]
+    assert await execute(world, VerifyRequest()) == [Verified(repository="addons/monitoring", drift=(drift,))]
+    (repaired,) = await execute(world, VerifyRequest(addons=("monitoring",), repair=True))
+    assert repaired == Verified(repository="addons/monitoring", drift=(drift,), repaired=True)
+    assert [release.tag for release in world.catalogue.releases] == ["v1.0.0", "v1.0.0"]
+    assert await execute(world, VerifyRequest()) == [Verified(repository="addons/monitoring")]
+
+
+async def test_one_addon_that_cannot_be_verified_does_not_stop_the_others() -> None:
+    """Its row says why."""
+    world = await installed("v1.0.0")
+    other, good = await execute(world, VerifyRequest(addons=("other", "monitoring")))
+    assert isinstance(other, Verified)
+    assert isinstance(good, Verified)
+    assert (other.error, good.error) == ("nothing is installed from other", None)
+
+
+async def test_a_name_that_can_be_no_addon_is_a_usage_error() -> None:
+    """As for a sync."""
+    for request in (HoldRequest(addon="../evil"), SyncRequest(addons=("../evil",))):
+        with pytest.raises(InvalidNameError):
+            await execute(World(), request)
