@@ -15,8 +15,10 @@ from receiver.oci.reference import Repository
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*\Z")
 _MAX_NAME = 64
-# Folders of the product below addons/ that are no addon, and names of devices on Windows (hazards G1, G2, H2).
-_RESERVED = frozenset({"common", "con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
+# What the product has below addons/ that is no addon (hazards H2).
+_NO_ADDONS = frozenset({"common", "lib", "addon.manifest.yaml", "addon.manifest.schema.json"})
+# Windows gives these names to devices, with any extension (hazards G1, G2).
+_DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
 # Signatures, attestations and SBOMs live under such tags in the same repository (cosign), referrers under the plain.
 _SIGNATURE_TAG = re.compile(r"sha256-[a-f0-9]{64}(?:\.[a-z0-9.]+)?\Z")
 _VERSION = re.compile(r"[vV]?(\d.*)\Z")
@@ -38,7 +40,7 @@ class AddonName(str):
         """
         if len(text) > _MAX_NAME or _NAME.match(text) is None:
             raise InvalidNameError(f"not an addon name: {text[:80]!r} (lower-case letters, digits, '.', '_' and '-')")
-        if text.split(".", maxsplit=1)[0] in _RESERVED:
+        if text in _NO_ADDONS or text.split(".", maxsplit=1)[0] in _DEVICES:
             raise InvalidNameError(f"{text!r} is a reserved name and cannot be an addon")
         return cls(text)
 

@@ -115,7 +115,10 @@ def syncer(
 ) -> Syncer:
     """What looks at and installs single addons."""
     policy = SyncPolicy(
-        tag_policy=settings.tag_policy, semver_range=settings.semver_range, max_layer_size=settings.max_layer_size
+        tag_policy=settings.tag_policy,
+        semver_range=settings.semver_range,
+        max_layer_size=settings.max_layer_size,
+        documents=document_limits(settings),
     )
     return Syncer(registry=registry, blobs=blobs, catalogue=store, retry=BriefRetry(), progress=progress, policy=policy)
 

@@ -1,4 +1,4 @@
-"""Write the reference of settings and commands from the code, so that neither can drift from it."""
+"""Write the reference of settings, commands and hazards from the code, so that none can drift from it."""
 
 import inspect
 from collections.abc import Iterator
@@ -8,13 +8,14 @@ import click
 
 from receiver.cli.main import COMMANDS, cli
 from receiver.config import SETTINGS, Setting
+from scripts import generate_hardening
 
 ROOT = Path(__file__).parents[1]
 _NOTE = "<!-- Written by scripts/generate-reference from the code; a test compares it. -->"
 _NOTATION = """\
 Flag over environment over `--config FILE` over default. An environment variable that is set to nothing counts as not
 set. An unknown key in the file, a key that stands twice, a value of the wrong type or an unreadable file ends the
-command with exit code 2 and a line that names it.
+command with exit code 2 and a line that names it. A setting without a flag is given by variable or file.
 
 | notation | examples |
 |---|---|
@@ -48,7 +49,8 @@ def _row(setting: Setting) -> str:
     name = f"`{setting.name}`" + (f", `{setting.name}_FILE`" if setting.secret else "")
     key = f"`{setting.key}`" + (f", `{setting.key}_file`" if setting.secret else "")
     value = setting.placeholder
-    return f"| {name} | `{setting.flag}`, {key} | {value} | {_default(setting)} | {setting.help} |"
+    flag = f"`{setting.flag}`, " if setting.has_flag else ""
+    return f"| {name} | {flag}{key} | {value} | {_default(setting)} | {setting.help} |"
 
 
 def _default(setting: Setting) -> str:
@@ -83,7 +85,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from ("", f"Settings ([settings.md](settings.md)): {shared}.")
 
 
-_FLAGS = {setting.flag for setting in SETTINGS}
+_FLAGS = {setting.flag for setting in SETTINGS if setting.has_flag}
 
 
 def _option(option: click.Option) -> str:
@@ -93,7 +95,16 @@ def _option(option: click.Option) -> str:
     return f"| {names}{value}{choices} | {option.help} |"
 
 
-DOCUMENTS = {"docs/reference/settings.md": settings, "docs/reference/commands.md": commands}
+def hardening() -> str:
+    """``docs/reference/hardening.md``."""
+    return generate_hardening.hardening(_NOTE)
+
+
+DOCUMENTS = {
+    "docs/reference/settings.md": settings,
+    "docs/reference/commands.md": commands,
+    "docs/reference/hardening.md": hardening,
+}
 """Where each document lies, below the root of the repository."""
 
 

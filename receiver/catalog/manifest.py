@@ -16,8 +16,9 @@ from receiver.addon import AddonName
 from receiver.errors import InvalidManifest, InvalidNameError
 
 MAX_SIZE = 1024 * 1024
-"""Bytes of any manifest that is read or merged. One that is delivered has a limit of its own, far below, which is
-`ArchiveLimits.max_manifest_size`; what an operator put into the catalogue, or several deliveries made, may be longer."""
+"""Bytes of any manifest that is read or merged. One that is delivered has a limit of its own, far below
+(`ArchiveLimits.max_manifest_size`); what an operator put into the catalogue, or several deliveries made, may be longer.
+"""
 _MAX_DEPTH = 32
 _MAX_NODES = 20_000
 _LOADER = yaml.CSafeLoader

@@ -15,8 +15,9 @@ from receiver.errors import UnsafeArchive
 # Backslash and colon change the meaning of a path on Windows, '%' is expanded by its shells (and is an escape in URLs:
 # refused rather than decoded, A12), the others cannot stand in a name there.
 _FORBIDDEN = frozenset('<>:"|?*\\/%')
-# Look-alikes of separators that NFKC leaves alone, but Windows' best-fit mapping to an ANSI code page does not (G25).
-_LOOK_ALIKES = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9\u2236\ua789")
+# Look-alikes of separators, and of what a shell or Windows takes for special, that NFKC leaves alone, but Windows'
+# best-fit mapping to an ANSI code page does not (G25): the yen and won signs are backslashes in code pages 932 and 949.
+_LOOK_ALIKES = frozenset("\u00a5\u20a9\u066a\u2217\u01c0\u02ba\u030e\u2044\u2215\u2216\u29f5\u29f8\u29f9\u2236\ua789")
 # Controls, formats (bidi, zero width, tags, BOM), surrogates, private and unassigned code points, spaces but the plain.
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 # Paths of which no rule below needs to say anything, so that nearly all of a big archive pass in one step.

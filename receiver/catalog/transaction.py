@@ -107,7 +107,8 @@ class Transaction:
             raise InvalidDocument(f"{path} is a link: remove {self.folder}")
         try:
             return decode(path.read_bytes(), Journal)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            # Not a folder: a record that was being written when the process died.
             return None
 
     @property

@@ -13,7 +13,7 @@ from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
 from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
-from receiver.oci.manifest import MAX_INDEX_ENTRIES, Index, Manifest, parse_manifest
+from receiver.oci.manifest import DocumentLimits, Index, Manifest, parse_manifest
 from receiver.sync import plan as planning
 from receiver.sync.fetch import Retry, fetch_blob
 from receiver.sync.kept import KeptDocuments
@@ -33,6 +33,7 @@ class SyncPolicy:
     tag_policy: TagPolicy = "latest-or-semver"
     semver_range: str = ">=0.0.0-0"
     max_layer_size: int = 256 * 1024 * 1024
+    documents: DocumentLimits = field(default_factory=DocumentLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +206,11 @@ class Syncer:
         annotations: Mapping[str, str],
         *,
         nesting: int,
+        promised: Descriptor | None = None,
     ) -> list[tuple[Mapping[str, str], Manifest]]:
         pulled.pin(digest)
         answer = await pulled.source.manifest(repository.name, digest)
-        document = parse_manifest(answer.body, answer.media_type)
+        document = parse_manifest(answer.body, answer.media_type, limits=self._policy.documents, promised=promised)
         await self._blobs.put(digest, answer.body)
         pulled.documents.append(Descriptor(media_type=answer.media_type, digest=digest, size=len(answer.body)))
         if isinstance(document, Manifest):
@@ -221,11 +223,16 @@ class Syncer:
         self, pulled: "_Pulled", repository: AddonRepository, index: Index, *, nesting: int
     ) -> list[tuple[Mapping[str, str], Manifest]]:
         found: list[tuple[Mapping[str, str], Manifest]] = []
+        limit = self._policy.documents.max_index_entries
         for entry in planning.entries(index):
-            found += await self._artifacts(pulled, repository, entry.digest, entry.annotations, nesting=nesting + 1)
-            if len(found) > MAX_INDEX_ENTRIES:
+            found += await self._artifacts(
+                pulled, repository, entry.digest, entry.annotations, nesting=nesting + 1, promised=entry
+            )
+            if len(found) > limit:
                 # The limit of one index, which nested ones would multiply.
-                raise UnsupportedContent(f"{index.digest}: more than {MAX_INDEX_ENTRIES} manifests in nested indexes")
+                raise UnsupportedContent(
+                    f"{index.digest}: more than {limit} manifests in nested indexes (ADDON_SYNC_MAX_INDEX_ENTRIES)"
+                )
         return found
 
     async def _fetch(self, repository: AddonRepository, blobs: Sequence[Descriptor]) -> int:

@@ -1,12 +1,15 @@
 """The reference documents are those that the code writes."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from receiver.cli.main import COMMANDS
 from receiver.config import SETTINGS
+from scripts.generate_hardening import escaped
 from scripts.generate_reference import DOCUMENTS
+from tests.fault.hazards import GROUPS
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,6 +22,29 @@ def test_the_reference_has_not_drifted_from_the_code(path: str) -> None:
 
 def test_the_reference_names_every_setting_and_command() -> None:
     """A generator that lost a row would still agree with its file."""
-    settings, commands = (render() for render in DOCUMENTS.values())
+    settings, commands = (DOCUMENTS[f"docs/reference/{name}.md"]() for name in ("settings", "commands"))
     assert all(f"| `{setting.name}`" in settings and setting.help in settings for setting in SETTINGS)
     assert all(f"\n## addon-sync {name}\n" in commands and f"\naddon-sync {name}" in commands for name in COMMANDS)
+
+
+def test_the_reference_names_every_hazard_in_a_row_of_its_own() -> None:
+    """A title that ends its cell early, or its line, would hide a verdict."""
+    rows = re.findall(r"^\| [A-I]\d+ .*$", DOCUMENTS["docs/reference/hardening.md"](), re.MULTILINE)
+    assert len(rows) == sum(len(group.cases) for group in GROUPS.values())
+    cells = [re.split(r"(?<!\\)(?:\\\\)*\|", row) for row in rows]
+    assert {len(row) for row in cells} == {6}
+
+
+@pytest.mark.parametrize(
+    ("title", "cell"),
+    [
+        ("a|b", "a\\|b"),
+        ("`a`\n", "\\`a\\`\\\\n"),
+        ("a\u202eb", "a\\\\u202eb"),
+        ("\\|", "\\\\\\|"),
+        ("ß *x*", "ß \\*x\\*"),
+    ],
+)
+def test_a_title_is_text_and_not_markup(title: str, cell: str) -> None:
+    """Titles hold the names that attackers choose."""
+    assert escaped(title) == cell
