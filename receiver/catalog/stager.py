@@ -3,8 +3,10 @@
 Nothing is visible yet: what is refused here has changed nothing.
 """
 
+import os
+import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from receiver.catalog.release import Release, ReleaseUnit
 from receiver.catalog.shared import SharedManifests, filtered
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.catalog.transaction import Journal, UnitStep
-from receiver.errors import InvalidManifest
+from receiver.errors import InstallError, InvalidManifest
 from receiver.links import is_plain_folder
 
 
@@ -138,6 +140,7 @@ class Stager:
                 tree.add_file(MANIFEST, manifest if len(judged.implementations) == 1 else filtered(judged))
             self._gate.check_lengths(release.unit, tree.files, tree.folders)
         files = {str(path): (file.size, file.sha256) for path, file in tree.files.items()}
+        _verify(root, files, tree.folders)
         return _Staged(unit=release.unit, root=root, manifest=judged, files=files)
 
     def _unit_step(self, root: Path, unit: Unit, owned: OwnedFiles, delivered: OwnedFiles) -> UnitStep:
@@ -174,6 +177,32 @@ class _Staged:
     root: Path
     manifest: AddonManifest
     files: dict[str, tuple[int, str]]
+
+
+def _verify(root: Path, files: OwnedFiles, folders: Set[str]) -> None:
+    """Look at what is on the disk now: every file with its size, every folder, nothing else (hazards F7).
+
+    Contents were hashed on their way to the disk; they are not read again.
+
+    Raises:
+        InstallError: the staged tree is not what was unpacked.
+    """
+    found, waiting = 0, [("", str(root))]
+    while waiting:
+        prefix, folder = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path, found = prefix + entry.name, found + 1
+                if path in folders and is_plain_folder(entry):
+                    waiting.append((f"{path}/", entry.path))
+                elif path not in files or not _has_size(entry.stat(follow_symlinks=False), files[path][0]):
+                    raise InstallError(f"{entry.path} is not what was unpacked: somebody else writes there")
+    if found != len(files) + len(folders):
+        raise InstallError(f"{root} is not whole: somebody else writes there, or the disk has lost something")
+
+
+def _has_size(status: os.stat_result, size: int) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
 
 
 def _keepable(release: Release, now: float) -> KeptRelease:

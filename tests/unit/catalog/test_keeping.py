@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from receiver.catalog.archive import ArchiveLimits
+from receiver.catalog.gate import Gate
+from receiver.catalog.layout import Unit
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift, Release
 from receiver.catalog.store import CatalogStore
@@ -234,3 +237,35 @@ def test_a_manifest_that_the_schema_refuses_is_no_release(root: Path, store: Cat
     fits = manifest_yaml("ingress", "traefik").replace(b"- name: traefik", b"- name: traefik\n      licence: MIT")
     with pytest.raises(InstallError, match=r"ingress/addon\.manifest\.yaml keeps the release out: .*repair it"):
         store.install(one_of_several(tmp_path, "ingress", "traefik", manifest=fits))
+
+
+@pytest.mark.parametrize("tampering", ["added", "removed", "longer", "linked", "folder linked", "folder"])
+def test_a_staged_tree_that_is_not_what_was_unpacked_is_not_published(
+    root: Path, store: CatalogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tampering: str
+) -> None:
+    """Somebody who may write to the state folder changes it before it is exchanged (hazards F7)."""
+    store.install(single(tmp_path))
+    before = snapshot(root / "addons")
+
+    def tamper(gate: Gate, unit: Unit, paths: Mapping[str, object], folders: object) -> None:
+        (staged,) = (root / ".addon-sync/transactions").glob("*/unit-0")
+        file, folder = staged / "Enable.ps1", staged / "config"
+        if tampering == "added":
+            (staged / "evil.ps1").write_bytes(b"x")
+        elif tampering == "longer":
+            file.write_bytes(file.read_bytes() + b"x")
+        elif tampering == "folder linked":
+            folder.rename(tmp_path / "config")
+            folder.symlink_to(tmp_path / "config", target_is_directory=True)
+        elif tampering == "folder":
+            (staged / "empty").mkdir()
+        else:
+            file.rename(tmp_path / "Enable.ps1")
+            if tampering == "linked":
+                file.symlink_to(tmp_path / "Enable.ps1")
+
+    monkeypatch.setattr(Gate, "check_lengths", tamper)
+    with pytest.raises(InstallError, match="is not what was unpacked|is not whole"):
+        store.install(single(tmp_path, version="v2.0.0"))
+    assert snapshot(root / "addons") == before
+    assert not leftovers(root)
