@@ -265,7 +265,7 @@ def test_a_staged_tree_that_is_not_what_was_unpacked_is_not_published(
                 file.symlink_to(tmp_path / "Enable.ps1")
 
     monkeypatch.setattr(Gate, "check_lengths", tamper)
-    with pytest.raises(InstallError, match="is not what was unpacked|is not whole"):
+    with pytest.raises(InstallError, match=r"is not what was unpacked|is not whole"):
         store.install(single(tmp_path, version="v2.0.0"))
     assert snapshot(root / "addons") == before
     assert not leftovers(root)
