@@ -62,7 +62,7 @@ class BlobStore:
         """
         with _refused(self._root):
             for folder in (self._root, self._root / "blobs", self._blobs, self._ingest):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not is_plain_folder(folder):
                     raise InstallError(f"{folder} is a link or no folder: remove it")
             for leftover in self._ingest.iterdir():

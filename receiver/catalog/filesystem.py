@@ -169,6 +169,19 @@ def make_rename_durable(folder: Path) -> None:
         os.fsync(descriptor)
 
 
+def make_folder(folder: Path, mode: int = 0o755) -> None:
+    """Create ``folder`` with what leads to it, where it is missing, with ``mode`` whatever the umask is.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, mode)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(mode)
+
+
 def write_durably(path: Path, content: bytes, *, temporary: Path) -> None:
     """Replace ``path`` by ``content``, whole or not at all; ``temporary`` is on the same volume and not there yet.
 

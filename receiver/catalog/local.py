@@ -6,10 +6,12 @@ the exchange, when nobody finds the old tree by its name any more, that tree is 
 else is in it moves to the new tree or into the backups.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,8 +36,8 @@ def link_local(live: Path, staged: Path, *, owned: OwnedFiles, delivered: OwnedF
         if path in owned or path in delivered or path in ours or os.path.lexists(target):
             continue
         if is_plain_folder(entry):
-            _make_folders(target, staged)
-        elif entry.is_file(follow_symlinks=False) and _make_folders(target.parent, staged):
+            _make_folders(target, staged, like=live)
+        elif entry.is_file(follow_symlinks=False) and _make_folders(target.parent, staged, like=live):
             _link_or_copy(Path(entry.path), target)
 
 
@@ -58,11 +60,11 @@ def settle(old: Path, live: Path, *, owned: OwnedFiles, backup: Path) -> list[st
         source, target = Path(entry.path), live / path
         if is_plain_folder(entry):
             if path not in ours and not os.path.lexists(target):
-                _make_folders(target, live)
+                _make_folders(target, live, like=old)
             continue
         if _is_ours(source, entry, owned.get(path)) or _is_same(source, entry, target):
             continue
-        if path not in owned and not os.path.lexists(target) and _make_folders(target.parent, live):
+        if path not in owned and not os.path.lexists(target) and _make_folders(target.parent, live, like=old):
             source.rename(target)
         else:
             make_backup_folder((backup / path).parent, backup.parents[1])
@@ -116,15 +118,29 @@ def _folders_of(owned: OwnedFiles) -> frozenset[str]:
     )
 
 
-def _make_folders(folder: Path, root: Path) -> bool:
-    """Create ``folder`` below ``root``; False where a file of the release stands in the way."""
+def _make_folders(folder: Path, root: Path, *, like: Path | None = None) -> bool:
+    """Create ``folder`` below ``root``; False where a file of the release stands in the way.
+
+    Each that is new gets the mode and the owner that it has below ``like``: a folder of the operator stays theirs.
+    Without one it is private.
+    """
     for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
         step = root / part
         if not os.path.lexists(step):
-            step.mkdir()
+            step.mkdir(mode=0o700)
+            if like is not None and is_plain_folder(like / part):
+                _copy_access(like / part, step)
         elif not is_plain_folder(step):
             return False
     return True
+
+
+def _copy_access(source: Path, target: Path) -> None:
+    status, mine = source.lstat(), target.lstat()
+    if (status.st_uid, status.st_gid) != (mine.st_uid, mine.st_gid) and hasattr(os, "chown"):
+        with contextlib.suppress(PermissionError):  # who is not root cannot give away, and works on files of their own
+            os.chown(target, status.st_uid, status.st_gid)
+    target.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -27,10 +27,6 @@ class Records:
         self._root = root
         self._read: dict[str, tuple[tuple[int, int, int], AddonRecord]] = {}
 
-    def prepare(self) -> None:
-        """Create the folder."""
-        self._root.mkdir(parents=True, exist_ok=True)
-
     def read(self, leaf: str) -> AddonRecord | None:
         """The record of a repository; None where there never was anything to know.
 

@@ -73,10 +73,9 @@ class CatalogStore:
             InstallError: an interrupted installation cannot be finished; it will be tried again at the next start.
         """
         try:
-            self.catalogue.mkdir(exist_ok=True)
-            for folder in (self._state / "transactions", self.backups):
-                folder.mkdir(parents=True, exist_ok=True)
-            self._records.prepare()
+            filesystem.make_folder(self.catalogue)
+            for name in ("transactions", "backups", "installed"):
+                filesystem.make_folder(self._state / name, 0o700)
         except OSError as error:
             raise ConfigError(f"cannot create {error.filename}: {error.strerror}") from error
         self._check_folders()

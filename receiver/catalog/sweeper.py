@@ -4,6 +4,7 @@ Measured on ext4 with ``discard``: 2 ms a file that was durable, so an update of
 removed when the process ends is no part of any promise, and swept at the next start.
 """
 
+import collections
 import logging
 import queue
 import threading
@@ -13,6 +14,8 @@ from receiver.catalog.filesystem import remove_tree
 
 _log = logging.getLogger(__name__)
 
+_MOST = 20
+"""Trees that wait at most: under a load that never ends, one is removed for each that comes."""
 _QUIET = 0.5
 """Seconds without a new tree before the first is removed: the installations of a moment come first."""
 
@@ -41,20 +44,26 @@ class Sweeper:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        waiting: list[Path] = []
-        ending = False
-        while not ending:
-            try:
-                tree = self._trees.get(timeout=_QUIET if waiting else None)
-            except queue.Empty:
-                _remove(waiting.pop(0))
-                continue
+        waiting: collections.deque[Path] = collections.deque()
+        while True:
+            tree = self._next(waiting)
             if tree is None:
-                ending = True
-            else:
-                waiting.append(tree)
+                break
+            waiting.append(tree)
+            if len(waiting) > _MOST:
+                _remove(waiting.popleft())
         for tree in waiting:
             _remove(tree)
+
+    def _next(self, waiting: collections.deque[Path]) -> Path | None:
+        """The next tree that comes. Once it has been quiet, what waits is removed one by one until one does."""
+        pause: float | None = _QUIET if waiting else None
+        while True:
+            try:
+                return self._trees.get(timeout=pause)
+            except queue.Empty:
+                _remove(waiting.popleft())
+                pause = 0.0 if waiting else None
 
 
 def _remove(tree: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from receiver.catalog.filesystem import (
     Exchange,
     identity,
+    make_folder,
     make_rename_durable,
     make_tree_durable,
     remove_tree,
@@ -190,7 +191,7 @@ class Transaction:
             self._exchange(staged, live, old)
         else:
             # New, or a crash between the two renames of a system without an atomic exchange.
-            live.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(live.parent)
             rename_patiently(staged, live)
 
     def _is_exchanged(self, step: UnitStep) -> bool:
@@ -234,7 +235,7 @@ class Transaction:
             return
         if path.is_file() and path.read_bytes() == content.encode():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_durably(path, content.encode(), temporary=self.folder / "manifest.tmp")
 
     def _make_durable(self, journal: Journal) -> None:
@@ -260,7 +261,7 @@ class Transaction:
                 found = settle(tree, live, owned=step.owned, backup=place)
                 kept += [f"{step.live}/{path}" for path in found]
         if step.empty:
-            for folder, _, _ in os.walk(live, topdown=False):
+            for folder, _, _ in os.walk(live, topdown=False, onerror=_unless_gone):
                 self._remove_if_empty(Path(folder))
             self._remove_if_empty(live.parent)
         return kept
@@ -270,7 +271,7 @@ class Transaction:
         if digest is None:
             path.unlink(missing_ok=True)
             return
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_durably(path, digest.encode(), temporary=self.folder / "digest.tmp")
 
     def _paths(self, step: UnitStep) -> tuple[Path, Path, Path]:
@@ -279,3 +280,9 @@ class Transaction:
     def _remove_if_empty(self, folder: Path) -> None:
         if folder != self._catalogue and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _unless_gone(error: OSError) -> None:
+    """What cannot be listed must not be passed over: an empty folder would stay for ever."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from receiver.errors import LeaseLost, QueueUnavailable
-from receiver.tasks.limits import Limits, weight
+from receiver.tasks.limits import LONGEST_WAIT, Limits, weight
 from receiver.tasks.queue import Event, Intake, Receipt, StoredDelivery, Verdict
 from receiver.tasks.recent import Recent
 from receiver.tasks.task import EVERYTHING, TRANSITIONS, Lease, State, Task, Trigger
@@ -71,7 +71,11 @@ class MemoryQueue:
     async def lease(self, *, now: float, seconds: float, only: Collection[str] | None = None) -> Lease | None:
         """See `TaskQueue.lease`."""
         self._check_open()
-        ready = [task for task in self._leasable() if task.due <= now and (only is None or task.repository in only)]
+        ready = [
+            task
+            for task in self._leasable()
+            if (task.due <= now or task.due > now + LONGEST_WAIT) and (only is None or task.repository in only)
+        ]
         if not ready:
             return None
         task = min(ready, key=lambda task: task.due)

@@ -112,7 +112,10 @@ class TaskQueue(Protocol):
         ...
 
     async def lease(self, *, now: float, seconds: float, only: Collection[str] | None = None) -> Lease | None:
-        """Take the task that has been due longest and whose repository is not leased; None where there is none."""
+        """Take the task that has been due longest and whose repository is not leased; None where there is none.
+
+        A due time beyond `receiver.tasks.limits.LONGEST_WAIT` is one of a clock that was put back, and has come.
+        """
         ...
 
     async def renew(self, lease: Lease, *, until: float) -> Lease:

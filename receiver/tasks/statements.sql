@@ -70,10 +70,11 @@ ON CONFLICT (repository, state) DO UPDATE SET
   error = coalesce(excluded.error, error);
 
 -- name: lease
+-- A time further away than any that is ever set was set before the clock was put back: it is due.
 UPDATE task SET state = 'leased', token = :token, until = :until
 WHERE id = (
   SELECT id FROM task AS candidate
-  WHERE state = 'queued' AND due <= :now
+  WHERE state = 'queued' AND (due <= :now OR due > :now + :longest)
     AND NOT EXISTS (SELECT 1 FROM task WHERE repository = candidate.repository AND state = 'leased')
     AND (:only IS NULL OR repository IN (SELECT value FROM json_each(:only)))
   ORDER BY due, id LIMIT 1

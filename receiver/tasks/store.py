@@ -7,7 +7,7 @@ from typing import cast
 
 from receiver.document import decode, encode
 from receiver.errors import LeaseLost
-from receiver.tasks.limits import LEAST_WEIGHT
+from receiver.tasks.limits import LEAST_WEIGHT, LONGEST_WAIT
 from receiver.tasks.queue import Event, StoredDelivery, Verdict
 from receiver.tasks.statements import text
 from receiver.tasks.task import TRANSITIONS, Lease, State, Task, Trigger
@@ -20,7 +20,8 @@ def lease(
 ) -> Lease | None:
     """Take the task that has been due longest; None where there is none."""
     names = None if only is None else _json(only)
-    rows = connection.execute(text("lease"), {"token": token, "until": until, "now": now, "only": names}).fetchall()
+    values = {"token": token, "until": until, "now": now, "longest": LONGEST_WAIT, "only": names}
+    rows = connection.execute(text("lease"), values).fetchall()
     return Lease(task=_task(rows[0]), token=token, until=until) if rows else None
 
 

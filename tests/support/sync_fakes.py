@@ -36,11 +36,12 @@ _TURNS = 20
 
 
 class ManualClock:
-    """Time that stands still until a test moves it."""
+    """Time that stands still until a test moves it; a negative move sets the clock back, and no sleep ends sooner."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.slept: list[float] = []
+        self._elapsed = 0.0
         self._moved = asyncio.Condition()
 
     def __call__(self) -> float:
@@ -51,15 +52,16 @@ class ManualClock:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self.now += seconds
+        self._elapsed += max(seconds, 0.0)
         async with self._moved:
             self._moved.notify_all()
 
     async def sleep(self, seconds: float) -> None:
         """Return when so much time has passed."""
         self.slept.append(seconds)
-        deadline = self.now + seconds
+        deadline = self._elapsed + seconds
         async with self._moved:
-            await self._moved.wait_for(lambda: self.now >= deadline)
+            await self._moved.wait_for(lambda: self._elapsed >= deadline)
 
 
 class ClockedQueue(MemoryQueue):

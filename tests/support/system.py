@@ -130,6 +130,16 @@ class Serving:
         return f"{self.url}/v1/notifications"
 
     def start(self) -> None:
+        """Start the process and wait until it listens."""
+        self.launch()
+        self.wait_until_listening()
+
+    def wait_until_listening(self) -> None:
+        """Return once the endpoint is there, at ``url``."""
+        self.url = wait_for("serve listens", self._listening)
+
+    def launch(self) -> None:
+        """Start the process."""
         environment = {
             **self.host.environment(),
             "ADDON_SYNC_LISTEN": f"127.0.0.1:{self._port}",
@@ -144,7 +154,6 @@ class Serving:
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
-        self.url = wait_for("serve listens", self._listening)
 
     def wait_for_line(self, pattern: str, *, seconds: float = DEADLINE) -> str:
         """Wait for a log line that ``pattern`` is found in."""
@@ -179,6 +188,12 @@ class Serving:
     def get(self, path: str) -> tuple[int, Any]:
         """Ask for ``path``; status and JSON answer."""
         return _ask(urllib.request.Request(self.url + path))
+
+    def text(self, path: str) -> str:
+        """Ask for ``path``, whose answer is plain text."""
+        with _opener.open(self.url + path, timeout=30) as answer:
+            body: bytes = answer.read()
+        return body.decode()
 
     def _close(self) -> None:
         assert self._process is not None

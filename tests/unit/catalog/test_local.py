@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,26 @@ def test_settling_twice_is_settling_once(live: Path, staged: Path, tmp_path: Pat
     first = snapshot(tmp_path)
     assert settle(live, staged, owned=_OURS, backup=tmp_path / "backup") == []
     assert snapshot(tmp_path) == first
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access lists in the place of modes")
+def test_folders_of_the_operator_keep_their_mode_and_owner(tmp_path: Path) -> None:
+    """Otherwise who may write there, or read there, would change with every update."""
+    live, staged, old = tmp_path / "live", tmp_path / "staged", tmp_path / "old"
+    for root in (live, old):
+        (root / "private/deep").mkdir(parents=True)
+        (root / "private/deep").chmod(0o1770)
+        (root / "private/deep/notes.txt").write_text(root.name)
+        (root / "private").chmod(0o750)
+        if os.getuid() == 0:
+            os.chown(root / "private/deep", 12345, 54321)
+    staged.mkdir()
+    link_local(live, staged, owned={}, delivered={})
+    settled = tmp_path / "settled"
+    settled.mkdir()
+    settle(old, settled, owned={}, backup=tmp_path / "backups/x/y")
+    for root in (staged, settled):
+        assert stat.S_IMODE((root / "private").stat().st_mode) == 0o750
+        status = (root / "private/deep").stat()
+        assert stat.S_IMODE(status.st_mode) == 0o1770
+        assert os.getuid() != 0 or (status.st_uid, status.st_gid) == (12345, 54321)

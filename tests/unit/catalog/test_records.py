@@ -30,9 +30,8 @@ def _tag(record: AddonRecord | None) -> str | None:
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    records = Records(tmp_path / "installed")
-    records.prepare()
-    return records
+    (tmp_path / "installed").mkdir()
+    return Records(tmp_path / "installed")
 
 
 def _write(records: Records, tmp_path: Path, record: AddonRecord) -> None:

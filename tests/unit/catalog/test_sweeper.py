@@ -1,6 +1,7 @@
 """Old trees are removed without anybody waiting."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,32 @@ def test_a_tree_that_cannot_be_removed_does_not_hold_the_next(
     sweep.close(10)
     assert removed == ["free"]
     assert "held" in caplog.text
+
+
+def test_what_waits_goes_at_once_when_it_is_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pause for all of them, not one for each: on a busy host the pauses are rare."""
+    gone = threading.Semaphore(0)
+    monkeypatch.setattr(sweeper, "remove_tree", lambda _: gone.release())
+    monkeypatch.setattr(sweeper, "_QUIET", 0.2)
+    sweep = Sweeper()
+    started = time.monotonic()
+    for number in range(sweeper._MOST):
+        sweep(tmp_path / str(number))
+    for _ in range(sweeper._MOST):
+        assert gone.acquire(timeout=10)
+    assert time.monotonic() - started < 0.2 * sweeper._MOST / 2
+    sweep.close(10)
+
+
+def test_a_load_that_never_ends_piles_up_no_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number, one goes for each that comes."""
+    gone = threading.Semaphore(0)
+    monkeypatch.setattr(sweeper, "remove_tree", lambda _: gone.release())
+    monkeypatch.setattr(sweeper, "_QUIET", 3600.0)
+    sweep = Sweeper()
+    for number in range(sweeper._MOST + 3):
+        sweep(tmp_path / str(number))
+    for _ in range(3):
+        assert gone.acquire(timeout=10)
+    assert not gone.acquire(blocking=False)
+    sweep.close(10)
