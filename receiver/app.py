@@ -22,7 +22,7 @@ from receiver.registry.client import RegistryClient
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
 from receiver.sync.engine import Engine, QueueView, Report
-from receiver.sync.operations import Operations
+from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Progress
 from receiver.sync.request import OperatorRequest, Request
@@ -49,6 +49,7 @@ class Parts:
     syncer: Syncer
     workers: Workers
     engine: Engine
+    operations: Operations
     retention: Retention
 
 
@@ -174,8 +175,8 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
             queue=queue,
             prefix=settings.repository_prefix,
             clock=time.time,
-            changed=retention.mark,
         )
+        operations.subscribe(_Marking(retention))
         engine = Engine(
             queue=queue,
             journal=queue,
@@ -193,6 +194,7 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
             syncer=worker,
             workers=workers,
             engine=engine,
+            operations=operations,
             retention=retention,
         )
         await retention.settle()
@@ -305,13 +307,14 @@ async def desired_facts(settings: Settings, names: Collection[str], *, discover:
 
 
 class _Marking:
-    """Tells the retention of every release that came."""
+    """Tells the retention of every release that came or went."""
 
     def __init__(self, retention: Retention) -> None:
         self._retention = retention
 
-    def __call__(self, outcome: Outcome | Surveyed) -> None:
-        if isinstance(outcome, Outcome) and outcome.status == "installed":
+    def __call__(self, report: Outcome | Surveyed | Changed | Verified) -> None:
+        came = isinstance(report, Outcome) and report.status == "installed"
+        if came or isinstance(report, Changed) or (isinstance(report, Verified) and report.repaired):
             self._retention.mark()
 
 

@@ -14,9 +14,10 @@ from receiver.config import Settings
 from receiver.errors import ConfigError, QueueUnavailable
 from receiver.lock import Holder, StateLock, new_token
 from receiver.metrics import Metrics
-from receiver.report import describe
+from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
+from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.poller import Poller
 from receiver.sync.ports import Progress
@@ -50,7 +51,9 @@ async def serve(
         for record in await asyncio.to_thread(lambda: list(parts.store.records())):
             if (release := record.installed) is not None:
                 metrics.installed(record.repository, version=release.version or release.tag, digest=release.digest)
-        parts.workers.subscribe(_Reporter(metrics))
+        reporter = _Reporter(metrics)
+        parts.workers.subscribe(reporter)
+        parts.operations.subscribe(reporter.operated)
         parts.retention.mark()  # a crash may have left blobs that nobody needs
         working = asyncio.create_task(parts.workers.run(), name="workers")
         control = new_token()
@@ -115,6 +118,18 @@ class _Reporter:
             )
             if outcome.trigger == "event" and outcome.visible is not None:
                 self._metrics.push_to_installed(max(outcome.visible - outcome.asked, 0.0))
+
+    def operated(self, report: Changed | Verified) -> None:
+        """An operator has done something by a command: it stands in the log of the receiver too."""
+        if isinstance(report, Verified):
+            return
+        _log.info("%s", describe_change(report), extra={"addon": report.repository})
+        if report.action == "uninstalled":
+            self._metrics.removed(report.repository)
+        elif report.action == "rolled back":
+            self._metrics.installed(
+                report.repository, version=report.version or report.tag or "", digest=report.digest or ""
+            )
 
     def _surveyed(self, surveyed: Surveyed) -> None:
         if surveyed.error is not None:

@@ -6,7 +6,7 @@ None of it goes through the queue: it needs no registry, and whoever asks waits 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, KeptRelease
@@ -24,6 +24,8 @@ from receiver.sync.request import (
 from receiver.sync.syncer import Syncer
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import Trigger
+
+R = TypeVar("R", "Changed", "Verified")
 
 _LEAST_DIGITS = 6
 """Of a digest, for it to be taken for one."""
@@ -59,7 +61,7 @@ class Verified:
 
 
 class Operations:
-    """Carries out requests of operators; ``changed`` is told when a release came or went."""
+    """Carries out requests of operators, one by one and at once."""
 
     def __init__(
         self,
@@ -69,20 +71,23 @@ class Operations:
         queue: TaskQueue,
         prefix: str,
         clock: Clock,
-        changed: Callable[[], None],
     ) -> None:
         self._catalogue = catalogue
         self._syncer = syncer
         self._queue = queue
         self._prefix = prefix
         self._clock = clock
-        self._changed = changed
+        self._listeners: list[Callable[[Changed | Verified], None]] = []
         self._verbs: dict[type[OperatorRequest], Callable[[Any], Awaitable[Changed]]] = {
             RollbackRequest: self._rollback,
             HoldRequest: self._hold,
             ReleaseRequest: self._release,
             UninstallRequest: self._uninstall,
         }
+
+    def subscribe(self, listener: Callable[[Changed | Verified], None]) -> None:
+        """Tell ``listener`` what becomes of every request from now on."""
+        self._listeners.append(listener)
 
     async def execute(self, request: OperatorRequest) -> AsyncGenerator[Changed | Verified, None]:
         """Carry out ``request``.
@@ -92,11 +97,16 @@ class Operations:
             ReceiverError: it cannot be done; nothing changed.
         """
         if not isinstance(request, VerifyRequest):
-            yield await self._verbs[type(request)](request)
+            yield self._told(await self._verbs[type(request)](request))
             return
         repositories = [self._repository(addon) for addon in request.addons] or await self._all_installed()
         for repository in repositories:
-            yield await self._verify(repository, repair=request.repair)
+            yield self._told(await self._verify(repository, repair=request.repair))
+
+    def _told(self, report: R) -> R:
+        for listener in self._listeners:
+            listener(report)
+        return report
 
     async def _rollback(self, request: RollbackRequest) -> Changed:
         repository = self._repository(request.addon)
@@ -105,7 +115,6 @@ class Operations:
         before = record.installed.tag if record.installed is not None else "nothing"
         hold = Hold(since=self._clock(), reason=f"rolled back from {before} to {target.tag}")
         restored = await self._syncer.restore(repository, target, hold=hold)
-        self._changed()
         return Changed(
             repository=repository.name,
             action="rolled back",
@@ -143,7 +152,6 @@ class Operations:
         repository = self._repository(request.addon)
         hold = Hold(since=self._clock(), reason="uninstalled")
         removed = await asyncio.to_thread(self._catalogue.uninstall, str(repository.leaf), hold=hold)
-        self._changed()
         return Changed(
             repository=repository.name,
             action="uninstalled",
@@ -161,7 +169,6 @@ class Operations:
             restored = await self._syncer.bring_back(repository, await self._record(repository))
         except ReceiverError as error:
             return Verified(repository=repository.name, drift=tuple(drift), error=str(error))
-        self._changed()
         return replace(found, repaired=True, kept=restored.installation.kept)
 
     def _as_it_is(

@@ -31,6 +31,7 @@ def is_duplicate(first: float | None, now: float) -> bool:
     """Whether an event first seen at ``first`` comes again at ``now``; the clock may have been set back meanwhile."""
     return first is not None and abs(now - first) < DUPLICATE_WINDOW
 
+
 LONGEST_WAIT = 900.0
 """Seconds. Three times as long as any retry waits (`receiver.sync.retry.MAX_DELAY`, and the longest Retry-After that is
 honoured): what is due later than that was queued by a clock that has been put back since, and is due now."""

@@ -78,7 +78,10 @@ def test_operators_work_through_the_receiver_that_runs(site: Site, tmp_path: Pat
         wait_for("v1.1.0", lambda: host.digest("monitoring") == second)
         assert host.run("rollback", "monitoring", "--to", "v1.0.0").returncode == 0
         assert host.digest("monitoring") == first
+        serving.wait_for_line(r"addons/monitoring: rolled back to v1\.0\.0")
+        assert f'digest="{first}"' in serving.text("/metrics")
         assert host.run("uninstall", "monitoring").returncode == 0
+        assert "addon_sync_installed_release_info{" not in serving.text("/metrics")
         assert read_tree(host.addons) == {}
         assert host.run("poll").returncode == 0
         assert not (host.addons / "monitoring").exists()

@@ -424,7 +424,6 @@ class World:
             queue=self.queue,
             prefix=PREFIX,
             clock=self.clock,
-            changed=lambda: None,
         )
         self.engine = Engine(
             queue=self.queue,
