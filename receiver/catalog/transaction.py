@@ -6,7 +6,6 @@ however often it takes. A staged tree is known by its file number, which a renam
 the catalogue to recognise it.
 """
 
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -261,9 +260,9 @@ class Transaction:
                 found = settle(tree, live, owned=step.owned, backup=place)
                 kept += [f"{step.live}/{path}" for path in found]
         if step.empty:
-            for folder, _, _ in os.walk(live, topdown=False, onerror=_unless_gone):
-                self._remove_if_empty(Path(folder))
-            self._remove_if_empty(live.parent)
+            # What is below is the operator's, empty folders too.
+            for folder in (live, live.parent):
+                self._remove_if_empty(folder)
         return kept
 
     def _write_digest(self, leaf: str, digest: str | None) -> None:
@@ -280,9 +279,3 @@ class Transaction:
     def _remove_if_empty(self, folder: Path) -> None:
         if folder != self._catalogue and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _unless_gone(error: OSError) -> None:
-    """What cannot be listed must not be passed over: an empty folder would stay for ever."""
-    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        raise error

@@ -1,6 +1,7 @@
 """A file system that fails, or a process that dies, at the N-th call: every call of the catalogue is counted."""
 
 import errno
+import gc
 import io
 import os
 import threading
@@ -15,8 +16,10 @@ from receiver.catalog import filesystem
 WRITING = frozenset({"open", "write", "fsync", "mkdir", "rename", "replace", "link", "exchange", "syncfs"})
 """Calls that a full disk refuses (an ``open`` only where it creates)."""
 _CALLS = WRITING - {"exchange", "syncfs"} | {
-    "chmod", "fchmod", "listdir", "lstat", "rmdir", "scandir", "stat", "unlink"
+    "chmod", "chown", "fchmod", "listdir", "lstat", "rmdir", "scandir", "stat", "unlink"
 }  # fmt: skip
+_READING = frozenset({"fsync", "listdir", "lstat", "read", "scandir", "stat", "syncfs"})
+_OPENS_TO_WRITE = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_RDWR
 Act = Callable[[int, str, tuple[Any, ...]], None]
 """What happens before call number N, of that name, with those arguments: nothing, an OSError, or death."""
 
@@ -28,11 +31,18 @@ class Disk:
         self.log: list[str] = []
         self._act = act
         self._thread = threading.get_ident()
+        self._acting = False
 
     def reach(self, name: str, arguments: tuple[Any, ...] = ()) -> None:
-        if threading.get_ident() == self._thread:
-            self.log.append(name)
+        # What acts may look at the disk itself: that is no call of the catalogue.
+        if threading.get_ident() != self._thread or self._acting:
+            return
+        self.log.append(name)
+        self._acting = True
+        try:
             self._act(len(self.log), name, arguments)
+        finally:
+            self._acting = False
 
 
 @contextmanager
@@ -73,6 +83,26 @@ def _through_errno(disk: Disk, name: str, function: Callable[..., int]) -> Calla
 
 def undisturbed(count: int, name: str, arguments: tuple[Any, ...]) -> None:
     """Nothing happens."""
+
+
+def stepped(work: Callable[[], object], look: Callable[[int], None]) -> int:
+    """Do ``work``; ``look`` finds the disk as death before call N would leave it. How many calls there were.
+
+    It is asked where the call before may have changed something, and after the last one.
+    """
+    changed = True
+
+    def act(count: int, name: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal changed
+        assert name != "read" or "r" in arguments[1], "a file object writes when it likes, between the calls"
+        if changed:
+            look(count)
+        changed = name not in _READING and (name != "open" or bool(arguments[1] & _OPENS_TO_WRITE))
+
+    with watched(act) as disk:
+        work()
+    look(len(disk.log) + 1)
+    return len(disk.log)
 
 
 def fail_once(at: int, number: int) -> Act:
@@ -119,6 +149,7 @@ def dies(at: int, work: Callable[[], object]) -> bool:
         return _dies_here(at, work)
     child = os.fork()
     if child == 0:
+        gc.disable()  # it would touch, and so copy, every page that the tests hold
         try:
             with watched(die_at(at, lambda: os._exit(9))):
                 work()

@@ -1,7 +1,8 @@
 """Releases for the catalogue's tests: addons packed by the project's own packaging, planned as a sync plans them."""
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from receiver.addon import AddonRepository
@@ -10,6 +11,7 @@ from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import Exchange
 from receiver.catalog.release import Layer, Release, ReleaseUnit
 from receiver.catalog.store import CatalogStore
+from receiver.oci.descriptor import Descriptor
 from receiver.oci.manifest import Manifest, parse_manifest
 from receiver.packaging.artifact import Artifact, index
 from receiver.sync.plan import plan
@@ -30,6 +32,10 @@ def release(packed: Artifact | Sequence[Artifact], leaf: str, *, tag: str = "v1.
         manifests.append(({}, manifest))
     paths = {digest: path for member in members for digest, path in member.blobs.items() if isinstance(path, Path)}
     planned = plan(manifests, max_layer_size=2**28)
+    documents = [
+        Descriptor(media_type=document.media_type, digest=document.digest, size=len(document.manifest))
+        for document in (whole, *whole.children)
+    ]
     return Release(
         repository=AddonRepository.parse(f"addons/{leaf}", prefix="addons/"),
         tag=tag,
@@ -45,6 +51,7 @@ def release(packed: Artifact | Sequence[Artifact], leaf: str, *, tag: str = "v1.
             )
             for unit in planned.units
         ),
+        artifact=tuple({blob.digest: blob for blob in (*documents, *planned.blobs())}.values()),
     )
 
 
@@ -73,11 +80,17 @@ def one_of_several(
     return release(packed, leaf or f"{addon}-{implementation}", tag=version)
 
 
-def catalog_store(root: Path, *, exchange: Exchange = filesystem.exchange, prepare: bool = True) -> CatalogStore:
+def catalog_store(
+    root: Path,
+    *,
+    exchange: Exchange = filesystem.exchange,
+    prepare: bool = True,
+    clock: Callable[[], float] = time.time,
+) -> CatalogStore:
     """A store whose installation folder is ``root``."""
     root.mkdir(exist_ok=True)
     store = CatalogStore(
-        catalogue=root / "addons", state=root / ".addon-sync", limits=ArchiveLimits(), exchange=exchange
+        catalogue=root / "addons", state=root / ".addon-sync", limits=ArchiveLimits(), exchange=exchange, clock=clock
     )
     if prepare:
         store.prepare()

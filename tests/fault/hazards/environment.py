@@ -26,8 +26,7 @@ CASES = (
         title="death at any call, of an installation and of its recovery: old or new after the next start",
         verdict="accepted",
         tests=(
-            f"{_CRASH}::test_death_at_any_call_leaves_old_or_new",
-            f"{_CRASH}::test_death_while_recovering_is_recovered_from",
+            f"{_CRASH}::test_death_at_any_call_and_in_any_recovery_leaves_old_or_new",
             f"{_KILLS}::test_25_random_kills_under_load",
         ),
     ),

@@ -106,9 +106,11 @@ def test_a_removal_takes_what_is_ours_and_leaves_what_is_not(root: Path, store: 
     store.install(version(tmp_path, 1))
     live = root / "addons/monitoring"
     write_tree(live, {"mine/notes.txt": b"mine", "values.yaml": b"edited"})
+    (live / "mine/empty").mkdir()
     done = store.uninstall("monitoring", hold=HOLD)
     assert done.kept == ("monitoring/values.yaml",)
     assert read_tree(root / "addons") == {"monitoring/mine/notes.txt": b"mine"}
+    assert (live / "mine/empty").is_dir()
     assert list(read_tree(store.backups).values()) == [b"edited"]
     record = store.record("monitoring")
     assert record is not None
