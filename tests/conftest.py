@@ -2,10 +2,11 @@
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
+_SHOWN = "shown"
 _SEED = int(os.environ.get("ADDON_SYNC_TEST_SEED") or random.SystemRandom().randrange(2**32))
 # Workers of pytest-xdist inherit the environment, so that one number reproduces the whole run.
 os.environ["ADDON_SYNC_TEST_SEED"] = str(_SEED)
@@ -38,7 +39,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why a run without a failed test is not green."""
+    """Say what was shown, and why a run without a failed test is not green."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == _SHOWN:
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
     if _skips_fail() and _skipped(terminalreporter.config):
         terminalreporter.write_line("CI=true: skipped tests count as failures", red=True)
 
@@ -51,6 +56,12 @@ def _skipped(config: pytest.Config) -> Iterable[object]:
     # Workers have no reporter; the controller counts for them.
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return reporter.stats.get("skipped", ()) if isinstance(reporter, pytest.TerminalReporter) else ()
+
+
+@pytest.fixture
+def shown(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+    """Takes what stands at the end of the run if the test passes: how many points were tried, how often was killed."""
+    return lambda fact: record_property(_SHOWN, str(fact))
 
 
 @pytest.fixture

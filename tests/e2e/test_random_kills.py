@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,8 +41,8 @@ class Killing:
         self.counted: Counter[str] = Counter()
         self._folder = folder
 
-    def run(self, kills: int) -> None:
-        """Kill so many times, then check what is left."""
+    def run(self, kills: int) -> str:
+        """Kill so many times, then check what is left; what was tried."""
         began = time.monotonic()
         with self.load.registry as registry:
             self.host = Host(self._folder / "host", registry.url)
@@ -52,7 +52,7 @@ class Killing:
             for _ in range(kills - 1):
                 self._live_and_die(self.chance.choices(list(_MOMENTS), list(_MOMENTS.values()))[0])
             self._live_and_die("end")
-        self._tell(kills, time.monotonic() - began)
+        return self._told(kills, time.monotonic() - began)
 
     def _live_and_die(self, moment: str) -> None:
         """Start, kill at ``moment``, look at what is there, and let the operator work on it."""
@@ -133,9 +133,9 @@ class Killing:
         digest = self.host.digest(leaf)
         return pushed.acknowledged <= (0 if digest is None else pushed.versions[digest])
 
-    def _tell(self, kills: int, seconds: float) -> None:
+    def _told(self, kills: int, seconds: float) -> str:
         pushes = sum(pushed.newest for pushed in self.load.pushed.values())
-        print(  # noqa: T201 - how much was tried is the result
+        return (
             f"seed {self.seed}: {kills} kills in {seconds:.1f} s ({kills / seconds:.2f} a second), "
             f"{dict(self.counted)}, {pushes} pushes, {self.load.deliveries} deliveries of which {self.load.refused} "
             f"were not taken, {len(self.operator.edits)} edits"
@@ -150,16 +150,18 @@ def _tasks(serving: Serving) -> dict[str, float]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", [1, 2])
-def test_25_random_kills_under_load(folder: Path, seeded: random.Random, part: int) -> None:
+def test_25_random_kills_under_load(
+    folder: Path, seeded: random.Random, part: int, shown: Callable[[object], None]
+) -> None:
     """Whenever it is killed: whole addons, no lost event, nothing of the operator's gone, nothing left behind."""
-    Killing(folder, seeded.randrange(2**32) + part).run(25)
+    shown(Killing(folder, seeded.randrange(2**32) + part).run(25))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_1000_random_kills_under_load(folder: Path, seeded: random.Random) -> None:
+def test_1000_random_kills_under_load(folder: Path, seeded: random.Random, shown: Callable[[object], None]) -> None:
     """The same for long; enough of the kills come in the middle of an installation."""
     killing = Killing(folder, seeded.randrange(2**32))
-    killing.run(1000)
+    shown(killing.run(1000))
     assert killing.counted["died with a transaction"] > 100
     assert killing.counted["died with a promise"] > 10

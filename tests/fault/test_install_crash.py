@@ -1,6 +1,6 @@
 """A process that dies while it changes an addon, or recovers: in the end there is the old release or the new one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,11 @@ def folder() -> Iterator[Path]:
 @_EXCHANGES
 @_OPERATIONS
 def test_death_at_any_call_and_in_any_recovery_leaves_old_or_new(
-    folder: Path, scene: Scene, operation: Operation, exchange: str
+    folder: Path, scene: Scene, operation: Operation, exchange: str, shown: Callable[[object], None]
 ) -> None:
     """Processes die before every call, and in each recovery before every call that would find yet another disk."""
     tally = CrashHarness(scene, operation, exchange, folder).explore()
-    print(f"{operation}, {exchange}: {tally}")  # noqa: T201 - how many points were tried is the result
+    shown(tally)
     assert min(tally.ends.values()) > 0
     assert tally.processes >= tally.points[0]
 
@@ -44,11 +44,11 @@ def test_death_at_any_call_and_in_any_recovery_leaves_old_or_new(
 @_EXCHANGES
 @_OPERATIONS
 def test_a_process_dies_before_every_call_of_every_recovery(
-    folder: Path, scene: Scene, operation: Operation, exchange: str
+    folder: Path, scene: Scene, operation: Operation, exchange: str, shown: Callable[[object], None]
 ) -> None:
     """None is left out for finding a disk that another has found: it leaves the very disk that was foretold."""
     tally = CrashHarness(scene, operation, exchange, folder).explore(exhaustive=2)
-    print(f"{operation}, {exchange}: {tally}")  # noqa: T201 - how many points were tried is the result
+    shown(tally)
     assert tally.processes == sum(tally.points)
 
 
@@ -56,9 +56,9 @@ def test_a_process_dies_before_every_call_of_every_recovery(
 @_EXCHANGES
 @_OPERATIONS
 def test_any_number_of_deaths_leaves_old_or_new(
-    folder: Path, scene: Scene, operation: Operation, exchange: str
+    folder: Path, scene: Scene, operation: Operation, exchange: str, shown: Callable[[object], None]
 ) -> None:
     """Recoveries of recoveries die too, until no death leaves a disk that was not recovered already."""
     tally = CrashHarness(scene, operation, exchange, folder).explore(rounds=None)
-    print(f"{operation}, {exchange}: {tally}")  # noqa: T201 - how many points were tried is the result
+    shown(tally)
     assert tally.disks[-1] == 0

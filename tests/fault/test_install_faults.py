@@ -39,7 +39,7 @@ def folder() -> Iterator[Path]:
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("operation", _OPERATIONS)
 def test_a_fault_at_any_call_leaves_old_or_new(
-    folder: Path, scene: Scene, operation: Operation, fault: str, exchange: str
+    folder: Path, scene: Scene, operation: Operation, fault: str, exchange: str, shown: Callable[[object], None]
 ) -> None:
     """Every call fails once; each time it is one typed error, old or new after a start, or new by repetition."""
     before, after = scene.expected(operation)
@@ -71,7 +71,7 @@ def test_a_fault_at_any_call_leaves_old_or_new(
         points += 1
         if len(disk.log) < at:
             break
-    print(f"{operation}, {exchange}: {points} faults, {refused} refused with the old release in place")  # noqa: T201 - how many points were tried is the result
+    shown(f"{points} faults, {refused} refused with the old release in place")
     assert refused > 50
 
 
