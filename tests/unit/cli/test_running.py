@@ -148,7 +148,7 @@ def settings(folder: Path) -> Settings:
 
 def test_a_list_of_tasks_that_is_damaged_is_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another version may serve."""
-    monkeypatch.setattr(running, "StateLock", lambda _: Lock(SERVING, SERVING))
+    monkeypatch.setattr(running, "StateLock", lambda *_, **__: Lock(SERVING, SERVING))
     answer(monkeypatch, Response(b"{"))
     with pytest.raises(QueueUnavailable, match="no list of tasks"):
         running.queue_view(settings(tmp_path))
