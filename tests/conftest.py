@@ -44,6 +44,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == _SHOWN:
                 terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(pytest_report_header())  # a quiet run has no header
     if _skips_fail() and _skipped(terminalreporter.config):
         terminalreporter.write_line("CI=true: skipped tests count as failures", red=True)
 

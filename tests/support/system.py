@@ -136,7 +136,11 @@ class Serving:
 
     def wait_until_listening(self) -> None:
         """Return once the endpoint is there, at ``url``."""
-        self.url = wait_for("serve listens", self._listening)
+        try:
+            self.url = wait_for("serve listens", self._listening)
+        except AssertionError as error:
+            error.add_note(f"so far it has said {self.lines}")
+            raise
 
     def launch(self) -> None:
         """Start the process."""
