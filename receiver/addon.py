@@ -1,6 +1,6 @@
 """Addons as the registry and the catalogue name them, and which of their tags is wanted. Pure; the home of semver.
 
-Rules: ``reference/addons.md`` ("Which tag"), SemVer 2.0 section 11 for the order of versions.
+Rules: ``docs/reference/artifacts.md`` ("Which tag"), SemVer 2.0 section 11 for the order of versions.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where everything of an addon goes in the catalogue. Pure. The table is that of ``reference/addons.md``."""
+"""Where everything of an addon goes in the catalogue. Pure. The table is that of ``docs/reference/artifacts.md``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

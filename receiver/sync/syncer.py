@@ -23,7 +23,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _MAX_NESTING = 1
-"""An index may list indexes; those may not (hazards.md, Limits: nested once)."""
+"""An index may list indexes; those may not (hazards, Limits: nested once)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def test_a_repository_is_one_level_below_the_prefix() -> None:
     ],
 )
 def test_the_tag_is_chosen_as_the_rules_say(tags: list[str], policy: TagPolicy, choice: str) -> None:
-    """``reference/addons.md``, SemVer 2.0 section 11; whatever the order they come in."""
+    """``docs/reference/artifacts.md``, SemVer 2.0 section 11; whatever the order they come in."""
     assert choose_tag(tags, policy=policy).tag == choice
     assert choose_tag(reversed(tags), policy=policy).tag == choice
 
