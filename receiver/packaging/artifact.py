@@ -1,7 +1,7 @@
 """An addon's folder as an OCI artifact, byte for byte the same for the same input. It speaks to no registry.
 
-Which file belongs to which layer: ``docs/reference/artifacts.md`` ("The artifact"). Layers 1 and 2 hold paths relative to
-``manifests/`` and ``manifests/chart/``, where they are unpacked; 0 and 3 relative to the implementation's folder.
+Which file belongs to which layer: ``docs/reference/artifacts.md``. Layers 1 and 2 hold paths relative to ``manifests/``
+and ``manifests/chart/``, where they are unpacked; 0 and 3 relative to the implementation's folder.
 The same zlib gives the same bytes; another one may compress differently: another digest with the same content.
 """
 

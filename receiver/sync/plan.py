@@ -1,4 +1,4 @@
-"""Which layers of an artifact go where: every decision that needs no I/O. Pure. Rules: ``docs/reference/artifacts.md``."""
+"""Which layers of an artifact go where, decided without I/O. Pure. Rules: ``docs/reference/artifacts.md``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
