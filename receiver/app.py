@@ -21,6 +21,7 @@ from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
+from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine, QueueView, Report
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
@@ -140,8 +141,10 @@ def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> 
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Parts]:
+async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | None = None) -> AsyncIterator[Parts]:
     """Recover what a crash left, open everything, and close it in the end. The caller holds the lock.
+
+    ``circuit``: who goes on for long spares a registry that is away; without one, every task is tried.
 
     Raises:
         ConfigError: the folders are not fit for it.
@@ -166,6 +169,7 @@ async def opened(settings: Settings, *, progress: Progress) -> AsyncIterator[Par
             prefix=settings.repository_prefix,
             concurrency=settings.concurrency,
             clock=time.time,
+            circuit=circuit,
         )
         retention = Retention(blobs=blobs, catalogue=store)
         workers.subscribe(_Marking(retention))

@@ -17,6 +17,7 @@ from receiver.metrics import Metrics
 from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
+from receiver.sync.circuit import Circuit
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.poller import Poller
@@ -46,7 +47,7 @@ async def serve(
             f"ADDON_SYNC_LISTEN is {settings.listen.host}, which others can reach, and there is no ADDON_SYNC_TOKEN: "
             "set a token, or listen on 127.0.0.1"
         )
-    async with app.opened(settings, progress=progress) as parts:
+    async with app.opened(settings, progress=progress, circuit=Circuit()) as parts:
         metrics = Metrics()
         for record in await asyncio.to_thread(lambda: list(parts.store.records())):
             if (release := record.installed) is not None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, held_text
-from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError
+from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError, Unavailable
+from receiver.sync.circuit import Circuit
+from receiver.sync.leasing import Granted, Leasing
 from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.ports import Clock
 from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
@@ -36,6 +38,8 @@ class _Attempt:
     lease: Lease
     turn: int
     started: float
+    refusal: Unavailable | None = None
+    """It is not to be carried out, but answered with this."""
     desired: Desired | None = None
 
 
@@ -51,9 +55,11 @@ class Workers:
         prefix: str,
         concurrency: int,
         clock: Clock,
+        circuit: Circuit | None = None,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._leasing = Leasing(queue=queue, circuit=circuit, seconds=LEASE_SECONDS, clock=clock, jitter=jitter)
         self._queue = queue
         self._syncer = syncer
         self._survey = survey
@@ -87,13 +93,13 @@ class Workers:
         """Work until `stop`: then nothing new is taken, and what runs is awaited."""
         while not self._stopping.is_set():
             try:
-                lease = await self._next()
-                if lease is None:
+                granted = await self._next()
+                if granted is None:
                     await self._wait()
                 elif self._stopping.is_set():
-                    await self._report(self._queue.give_back(lease))
+                    await self._report(self._queue.give_back(granted.lease))
                 else:
-                    self._begin(lease)
+                    self._begin(granted)
             except QueueUnavailable as error:
                 _log.error("the queue cannot be read: %s", error)
                 await self._pause(_PAUSE_AFTER_FAULT)
@@ -113,18 +119,19 @@ class Workers:
         if self._running:
             await asyncio.wait(set(self._running))
 
-    def _begin(self, lease: Lease) -> None:
-        attempt = _Attempt(lease=lease, turn=self._turn, started=self._clock())
+    def _begin(self, granted: Granted) -> None:
+        lease = granted.lease
+        attempt = _Attempt(lease=lease, turn=self._turn, started=self._clock(), refusal=granted.refusal)
         task = asyncio.create_task(self._handle(attempt), name=f"sync {lease.task.repository}")
         self._running[task] = lease
         task.add_done_callback(self._running.pop)
 
-    async def _next(self) -> Lease | None:
+    async def _next(self) -> Granted | None:
         await self._keep()
         if len(self._running) >= self._concurrency:
             return None
         self._turn += 1
-        return await self._queue.lease(now=self._clock(), seconds=LEASE_SECONDS)
+        return await self._leasing.take(busy=bool(self._running))
 
     async def _keep(self) -> None:
         """Renew the leases of what runs, and only then end those that ran out: no addon is ever synced twice at once.
@@ -145,8 +152,12 @@ class Workers:
         """Until something may have become due, a place is free, or it is time to stop."""
         seconds = _RENEW_SECONDS
         if len(self._running) < self._concurrency:
-            due = await self._queue.next_due()
-            seconds = _RENEW_SECONDS if due is None else min(max(due - self._clock(), 0.0), _RENEW_SECONDS)
+            now = self._clock()
+            due, pause = await self._queue.next_due(), self._leasing.pause(now)
+            seconds = _RENEW_SECONDS if due is None else min(max(due - now, 0.0), _RENEW_SECONDS)
+            if pause is not None:
+                # One at a time: who runs now tells, and else it is the time that does.
+                seconds = _RENEW_SECONDS if self._running else min(pause, _RENEW_SECONDS)
         await self._first_of(self._queue.wait(seconds), *self._running)
 
     async def _pause(self, seconds: float) -> None:
@@ -186,9 +197,12 @@ class Workers:
 
     async def _sync(self, attempt: _Attempt) -> None:
         try:
+            if attempt.refusal is not None:
+                raise attempt.refusal
             outcome = await self._attempt(attempt)
         except NotInRegistry as error:
             if attempt.desired is None:
+                await self._report(self._leasing.answered())
                 # No repository or no tag: nothing to install, and what is installed stays. A push cures it.
                 await self._settle(attempt, self._outcome(attempt, "absent", error=str(error)))
             else:
@@ -208,6 +222,7 @@ class Workers:
         if record is not None and record.hold is not None:
             return await self._held(attempt, repository, record, record.hold)
         attempt.desired = desired = await self._syncer.look(repository)
+        await self._report(self._leasing.answered())
         current = await self._syncer.is_current(desired)
         if current and not task.force:
             return self._outcome(attempt, "unchanged")
@@ -252,6 +267,8 @@ class Workers:
 
     async def _failed(self, attempt: _Attempt, error: ReceiverError) -> None:
         lease, now = attempt.lease, self._clock()
+        if error is not attempt.refusal:
+            await self._report(self._leasing.failed(error))
         decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
         if isinstance(decision, Park):
             await self._park(attempt, decision.reason)
@@ -268,12 +285,14 @@ class Workers:
         try:
             surveyed = await self._survey.run()
         except ReceiverError as error:
+            await self._report(self._leasing.failed(error))
             decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
             # A poll is never parked: lost events are its business, and nobody might ask for another one.
             delay = MAX_DELAY if isinstance(decision, Park) else decision.delay
             await self._report(self._queue.retry(lease, due=self._clock() + max(delay, 1.0), error=str(error)))
             self._tell(self._surveyed(attempt, error=str(error)))
             return
+        await self._report(self._leasing.answered())
         trigger = Trigger.POLL if lease.task.trigger is Trigger.EVENT else lease.task.trigger
         for names, force in ((surveyed.changed, False), (surveyed.drifted, True)):
             if names and not await self._report(

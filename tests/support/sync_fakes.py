@@ -15,6 +15,7 @@ from receiver.errors import AddonHeld, NotInRegistry, NotInstalled, QueueError, 
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
+from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine
 from receiver.sync.operations import Operations
 from receiver.sync.outcome import Outcome, Surveyed
@@ -385,6 +386,7 @@ class World:
         policy: SyncPolicy | None = None,
         configured: Sequence[str] = (),
         repair_drift: bool = False,
+        circuit: Circuit | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.queue = ClockedQueue(self.clock)
@@ -415,6 +417,7 @@ class World:
             prefix=PREFIX,
             concurrency=concurrency,
             clock=self.clock,
+            circuit=circuit,
             jitter=lambda: JITTER,
             sleep=self.clock.sleep,
         )

@@ -18,6 +18,7 @@ from receiver.errors import (
     Unavailable,
     UnsafeArchive,
 )
+from receiver.sync.leasing import Granted
 from receiver.sync.outcome import Surveyed
 from receiver.sync.retry import BASE_DELAY, LOOK_AGAIN, MAX_DELAY
 from receiver.sync.worker import LEASE_SECONDS
@@ -151,7 +152,7 @@ def reopened(world: World) -> World:
     """The same queue, registry and catalogue after a restart."""
     new = World()
     for member in ("clock", "queue", "registry", "blobs", "catalogue"):
-        for owner in (new.workers, new.syncer, new.survey, new.engine):
+        for owner in (new.workers, new.workers._leasing, new.syncer, new.survey, new.engine):
             if hasattr(owner, f"_{member}"):
                 setattr(owner, f"_{member}", getattr(world, member))
         setattr(new, member, getattr(world, member))
@@ -342,7 +343,7 @@ async def test_what_had_not_begun_is_given_back_too() -> None:
     await world.ask("monitoring")
     lease = await world.queue.lease(now=world.clock(), seconds=LEASE_SECONDS)
     assert lease is not None
-    world.workers._begin(lease)
+    world.workers._begin(Granted(lease))
     await world.workers.give_back()
     assert [task.state for task in await world.queue.tasks()] == [State.QUEUED]
 
