@@ -129,7 +129,10 @@ def _blob_store(settings: Settings) -> BlobStore:
     return BlobStore(settings.state_dir / "blobs")
 
 
-def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> Survey:
+def _survey(
+    settings: Settings, *, registry: RegistryClient, syncer: Syncer, queue: SqliteQueue | None = None
+) -> Survey:
+    known = {"known": queue.known_repositories} if queue is not None else {}
     return Survey(
         registry=registry,
         syncer=syncer,
@@ -137,6 +140,7 @@ def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer) -> 
         configured=settings.repositories,
         clock=time.time,
         repair_drift=settings.repair_drift,
+        **known,
     )
 
 
@@ -161,7 +165,7 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
     try:
         await queue.recover(now=time.time())
         worker = syncer(settings, registry=registry, store=store, blobs=blobs, progress=progress)
-        survey = _survey(settings, registry=registry, syncer=worker)
+        survey = _survey(settings, registry=registry, syncer=worker, queue=queue)
         workers = Workers(
             queue=queue,
             syncer=worker,

@@ -30,6 +30,8 @@ class Settings:
     state_dir: Path
     concurrency: int
     poll_interval: float
+    poll_interval_min: float
+    poll_interval_max: float | None
     repository_prefix: str
     repositories: tuple[str, ...]
     tag_policy: TagPolicy
@@ -196,6 +198,18 @@ SETTINGS: tuple[Setting, ...] = (
         parse_duration,
         "5m",
         "fallback poll, jittered, the first at start; 0 turns it off",
+    ),
+    _setting(
+        "ADDON_SYNC_POLL_INTERVAL_MIN",
+        parse_duration,
+        "1m",
+        "the poll comes sooner, down to this, while events are known to be lost",
+    ),
+    _setting(
+        "ADDON_SYNC_POLL_INTERVAL_MAX",
+        parse_duration,
+        None,
+        "the poll comes later, up to this, while all events arrive; without it, never later than the interval",
     ),
     _setting(
         "ADDON_SYNC_REPOSITORY_PREFIX",

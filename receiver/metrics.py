@@ -61,6 +61,12 @@ class Metrics:
             ["repository", "version", "digest"],
             registry=registry,
         )
+        self._missed = Counter(
+            "addon_sync_missed_events_total",
+            "Changes that no event announced, and times when events may have been lost.",
+            ["reason"],
+            registry=registry,
+        )
         self._releases: dict[str, tuple[str, str]] = {}
         self._bound: dict[tuple[str, str], Counter] = {}
         _watch_process(registry, proc)
@@ -105,6 +111,10 @@ class Metrics:
     def polled(self, when: float) -> None:
         """Remember when the last poll ended, in seconds since the epoch."""
         self._poll.set(when)
+
+    def missed_event(self, reason: str) -> None:
+        """Count a push that no event announced, or a time when events may have been lost."""
+        self._missed.labels(reason).inc()
 
     def installed(self, repository: str, *, version: str, digest: str) -> None:
         """Show the release of ``repository``; the one before it disappears."""

@@ -18,6 +18,7 @@ from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
 from receiver.sync.circuit import Circuit
+from receiver.sync.missed import MissedEvents, Reason
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.poller import Poller
@@ -64,7 +65,7 @@ async def serve(
             url = _url(*await server.start(settings.listen.host, settings.listen.port))
             lock.announce(Holder.mine(command="serve", url=url, token=control))
             listening(url)
-            poller = Poller(queue=parts.queue, interval=settings.poll_interval, clock=time.time)
+            poller = _poller(parts, metrics)
             background = [
                 asyncio.create_task(poller.run(), name="poller"),
                 asyncio.create_task(_trim(parts.queue, settings), name="journal"),
@@ -73,6 +74,34 @@ async def serve(
             await _until(stop, working, *background)
         finally:
             await _shut_down(parts, server, working, background)
+
+
+def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
+    """The fallback poll, and what tells it that events are lost."""
+    settings = parts.settings
+
+    def gap(seconds: float) -> None:
+        metrics.missed_event("gap")
+        _log.warning(
+            "this host slept, or its clock was put forward, by %.0f s: events may be lost, looking at every addon",
+            seconds,
+        )
+
+    poller = Poller(
+        queue=parts.queue,
+        interval=settings.poll_interval,
+        shortest=settings.poll_interval_min,
+        longest=settings.poll_interval_max,
+        clock=time.time,
+        gap=gap,
+    )
+
+    def missed(reason: Reason) -> None:
+        metrics.missed_event(reason)
+        poller.missed()
+
+    parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed))
+    return poller
 
 
 def _door(parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", control: str) -> Door:

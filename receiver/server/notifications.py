@@ -86,7 +86,12 @@ class Notifications:
         if receipt.accepted:
             self._metrics.delivery(decoded.sender, "accepted")
         if receipt.new_instance:
-            _log.info("The registry behind %s was restarted: looking at every addon", decoded.sender)
+            self._metrics.missed_event("sender restarted")
+            _log.warning(
+                "The registry behind %s was restarted and may have lost events that it had not sent: looking at every "
+                "addon",
+                decoded.sender,
+            )
         return receipt
 
     async def _quarantine(self, delivery: Delivery, sender: str, reason: str) -> None:

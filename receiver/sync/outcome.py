@@ -27,6 +27,9 @@ class Outcome:
     """Bytes of layers that came from the registry for this."""
     visible: float | None = None
     kept: tuple[str, ...] = ()
+    replaced: float | None = None
+    """When the release that was there before had been installed."""
+    replaced_digest: str | None = None
     error: str | None = None
     """Why it failed, or is held, or absent."""
     parked: bool = False

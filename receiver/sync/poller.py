@@ -1,8 +1,13 @@
-"""Asks for a look at everything, at start and then at every interval: what makes lost events harmless."""
+"""Asks for a look at everything, at start and then at every interval: what makes lost events harmless.
+
+While events are known to be lost the interval shrinks, and while they arrive it grows, within bounds. A host that
+slept, or whose clock jumped ahead, has heard nothing meanwhile, and looks at once.
+"""
 
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 from receiver.errors import QueueUnavailable
@@ -14,10 +19,20 @@ _log = logging.getLogger(__name__)
 
 _SPREAD = 0.1
 """Share of the interval by which it varies, so that hosts that were started together drift apart."""
+_SLICE = 30.0
+"""Seconds between two looks at the clock, for gaps."""
+_GAP = 120.0
+"""Seconds that the clock runs ahead of the time that this process has lived through, for it to be a gap."""
+_SHRINK, _GROW = 0.5, 1.25
+"""What an interval becomes after a pass that found a missed event, and after one that found none."""
 
 
 class Poller:
-    """Queues `EVERYTHING`; ``interval`` in seconds, 0 turns it off, at start too."""
+    """Queues `EVERYTHING`; ``interval`` in seconds, 0 turns it off, at start too.
+
+    It shrinks to ``shortest`` and grows to ``longest`` at most; without these it stays as it is. ``gap`` is told of
+    seconds that were missed.
+    """
 
     def __init__(
         self,
@@ -25,20 +40,48 @@ class Poller:
         queue: TaskQueue,
         interval: float,
         clock: Clock,
+        shortest: float | None = None,
+        longest: float | None = None,
+        gap: Callable[[float], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lived: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
-        self._interval = interval
+        self._shortest = min(interval if shortest is None else shortest, interval)
+        self._longest = max(interval if longest is None else longest, interval)
         self._clock = clock
+        self._gap = gap
         self._jitter = jitter
         self._sleep = sleep
+        self._lived = lived
+        self._missed = False
+        self.interval = interval
+
+    def missed(self) -> None:
+        """An event was lost: look sooner."""
+        self._missed = True
 
     async def run(self) -> None:
         """Ask now, and again until cancelled."""
-        while self._interval:
+        while self.interval:
             await self._ask()
-            await self._sleep(self._interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
+            await self._wait(self.interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
+            factor = _SHRINK if self._missed else _GROW
+            self.interval = min(max(self.interval * factor, self._shortest), self._longest)
+            self._missed = False
+
+    async def _wait(self, seconds: float) -> None:
+        """Until so much time has passed, or more has than this process has lived through."""
+        while seconds > 0:
+            step = min(seconds, _SLICE)
+            before, lived = self._clock(), self._lived()
+            await self._sleep(step)
+            seconds -= step
+            missed = (self._clock() - before) - (self._lived() - lived)
+            if missed > _GAP:
+                self._gap(missed)
+                return
 
     async def _ask(self) -> None:
         try:

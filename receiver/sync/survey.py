@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from receiver.addon import AddonRepository
-from receiver.errors import InvalidNameError, NotInRegistry, ReceiverError
+from receiver.errors import InvalidNameError, NotInRegistry, ReceiverError, RegistryError, Unavailable
 from receiver.sync.outcome import Surveyed
 from receiver.sync.ports import Clock, Registry
 from receiver.sync.status import DesiredFacts
 from receiver.sync.syncer import Syncer
 
 _log = logging.getLogger(__name__)
+
+
+async def _nothing() -> Collection[str]:
+    return ()
+
 
 _SIDE_BY_SIDE = 8
 """Looks at once: each is two small requests on kept-alive connections."""
@@ -36,6 +41,7 @@ class Survey:
         prefix: str,
         configured: Collection[str],
         clock: Clock,
+        known: Callable[[], Awaitable[Collection[str]]] = _nothing,
         repair_drift: bool = False,
     ) -> None:
         self._registry = registry
@@ -43,39 +49,53 @@ class Survey:
         self._prefix = prefix
         self._configured = configured
         self._clock = clock
+        self._known = known
         self._repair_drift = repair_drift
         self._warned: set[str] = set()
 
     async def discover(self) -> list[AddonRepository]:
         """Every addon repository: those of the registry's catalogue below the prefix, and the configured ones.
 
+        Where the registry has no catalogue, every repository that was ever named takes its place.
+
         Raises:
-            RegistryError: the catalogue cannot be read, and no repository is configured.
+            RegistryError: the catalogue cannot be read, and there is nothing in its place.
         """
         names = set(self._configured)
         try:
             names |= {name for name in await self._registry.repositories() if name.startswith(self._prefix)}
-        except ReceiverError as error:
-            if not self._configured:
+        except Unavailable:
+            raise  # away, and not without a catalogue: what is known would be asked for in vain
+        except RegistryError as error:
+            names |= {name for name in await self._known() if name.startswith(self._prefix)}
+            if not names:
                 raise
-            _log.debug(
-                "the registry's catalogue cannot be read (%s): only the configured repositories are polled", error
+            self._say_once(
+                "the registry's catalogue cannot be read (%s): the %d repositories that are configured or were ever "
+                "announced are polled",
+                error,
+                len(names),
             )
-        return [repository for name in sorted(names) if (repository := self._parse(name)) is not None]
+        return self._parsed(names)
 
-    async def run(self) -> Surveyed:
-        """Compare everything once.
+    async def run(self, *, fresh: Collection[str] = ()) -> Surveyed:
+        """Compare everything once, also what is installed and not listed any more.
+
+        The registry is not asked again for those in ``fresh``; whether they are still there is looked at all the same.
 
         Raises:
             RegistryError: the repositories cannot be listed.
         """
         started = self._clock()
-        repositories = await self.discover()
+        listed = {repository.name: repository for repository in await self.discover()}
+        # A listing that has shrunk is not believed: what is installed from a repository that is gone stays.
+        installed = self._parsed(await self._syncer.installed_from(self._prefix))
+        listed |= {repository.name: repository for repository in installed}
         tally = _Tally(changed=[], drifted=[], unchanged=0)
         gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
-            for repository in repositories:
-                group.create_task(self._compare(repository, tally, gate))
+            for name, repository in sorted(listed.items()):
+                group.create_task(self._compare(repository, tally, gate, ask=name not in fresh))
         return Surveyed(
             started=started,
             duration=self._clock() - started,
@@ -99,10 +119,10 @@ class Survey:
         facts = await asyncio.gather(*(ask(name) for name in names))
         return dict(zip(names, facts, strict=True))
 
-    async def _compare(self, repository: AddonRepository, tally: _Tally, gate: asyncio.Semaphore) -> None:
+    async def _compare(self, repository: AddonRepository, tally: _Tally, gate: asyncio.Semaphore, *, ask: bool) -> None:
         async with gate:
             try:
-                current = await self._is_current(repository)
+                current = await self._is_current(repository, ask=ask)
                 drifted = current and self._repair_drift and await self._syncer.has_drifted(repository)
             except NotInRegistry as error:
                 # Registries go on listing a repository whose last tag was deleted; what is installed stays.
@@ -120,12 +140,20 @@ class Survey:
                 if drifted:
                     tally.drifted.append(repository.name)
 
-    async def _is_current(self, repository: AddonRepository) -> bool:
+    async def _is_current(self, repository: AddonRepository, *, ask: bool) -> bool:
         record = await self._syncer.record(repository)
-        if record is not None and record.hold is not None:
-            # What the registry has does not matter: only that what is held is there.
-            return await self._syncer.is_present(record)
+        if not ask or (record is not None and record.hold is not None):
+            # What the registry has does not matter, or is known: only that what is installed is there.
+            return record is None or await self._syncer.is_present(record)
         return await self._syncer.is_current(await self._syncer.look(repository))
+
+    def _parsed(self, names: Collection[str]) -> list[AddonRepository]:
+        return [repository for name in sorted(names) if (repository := self._parse(name)) is not None]
+
+    def _say_once(self, text: str, error: RegistryError, count: int) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            _log.warning(text, error, count)
 
     def _parse(self, name: str) -> AddonRepository | None:
         try:

@@ -105,6 +105,15 @@ class Syncer:
         """
         return await asyncio.to_thread(self._catalogue.record, repository.leaf)
 
+    async def installed_from(self, prefix: str) -> list[str]:
+        """The repositories below ``prefix`` that something is installed from.
+
+        Raises:
+            InstallError: a record cannot be read.
+        """
+        records = await asyncio.to_thread(lambda: list(self._catalogue.records()))
+        return [record.repository for record in records if record.installed and record.repository.startswith(prefix)]
+
     async def is_present(self, record: AddonRecord) -> bool:
         """Whether the folders of what is installed are there; true where nothing is."""
         return await asyncio.to_thread(self._catalogue.is_present, record)

@@ -19,7 +19,7 @@ from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Installed, Syncer
 from receiver.tasks.queue import TaskQueue
-from receiver.tasks.task import EVERYTHING, Lease, Trigger
+from receiver.tasks.task import EVERYTHING, Lease, State, Task, Trigger
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ LEASE_SECONDS = 60.0
 _RENEW_SECONDS = 20.0
 """A third of a lease; also the longest wait without a look at the queue: clocks jump, no due task may be left lying."""
 _PAUSE_AFTER_FAULT = 1.0
+_FRESH_SECONDS = 15.0
+"""A poll does not ask again for what was looked at within these: a push that came since is announced, or found by the
+next poll."""
 
 Listener = Callable[[Outcome | Surveyed], None]
 
@@ -72,6 +75,7 @@ class Workers:
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], Lease] = {}
         self._kept = clock()
+        self._looked: dict[str, float] = {}
         self._turn = 0
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -231,17 +235,18 @@ class Workers:
             return self._outcome(attempt, "failed", error=parked.error, parked=True)
         if not current:
             _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
-        return self._installed(attempt, await self._syncer.install(desired))
+        return self._installed(attempt, await self._syncer.install(desired), record)
 
     async def _held(self, attempt: _Attempt, repository: AddonRepository, record: AddonRecord, hold: Hold) -> Outcome:
         """Nothing new comes; what is held is brought back where it is gone, or has changed and a poll says so."""
         repairs = attempt.lease.task.force and attempt.lease.task.trigger is Trigger.POLL
         if record.installed is not None and (repairs or not await self._syncer.is_present(record)):
-            return self._installed(attempt, await self._syncer.bring_back(repository, record))
+            return self._installed(attempt, await self._syncer.bring_back(repository, record), record)
         return self._outcome(attempt, "held", error=held_text(repository.leaf, hold))
 
-    def _installed(self, attempt: _Attempt, installed: Installed) -> Outcome:
+    def _installed(self, attempt: _Attempt, installed: Installed, former: AddonRecord | None) -> Outcome:
         installation = installed.installation
+        before = former.installed if former is not None else None
         return replace(
             self._outcome(attempt, "installed"),
             tag=installed.tag,
@@ -251,6 +256,8 @@ class Workers:
             fetched=installed.fetched,
             visible=installation.visible,
             kept=installation.kept,
+            replaced=before.installed if before is not None else None,
+            replaced_digest=before.digest if before is not None else None,
         )
 
     async def _settle(self, attempt: _Attempt, outcome: Outcome) -> None:
@@ -262,6 +269,8 @@ class Workers:
             return
         # A held addon is not looked at: what is known of its digests stays.
         unpark = not outcome.parked and outcome.status != "held"
+        if outcome.status in {"installed", "unchanged"}:
+            self._looked[outcome.repository] = outcome.started
         await self._report(self._queue.complete(attempt.lease, unpark=unpark))
         self._tell(outcome)
 
@@ -283,7 +292,7 @@ class Workers:
     async def _look_at_everything(self, attempt: _Attempt) -> None:
         lease = attempt.lease
         try:
-            surveyed = await self._survey.run()
+            surveyed = await self._survey.run(fresh=await self._looked_at_now(lease.task))
         except ReceiverError as error:
             await self._report(self._leasing.failed(error))
             decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
@@ -302,6 +311,17 @@ class Workers:
                 return
         await self._report(self._queue.complete(lease, unpark=True))
         self._tell(replace(surveyed, turn=attempt.turn))
+
+    async def _looked_at_now(self, look: Task) -> set[str]:
+        """The repositories that have a task of their own, and for a poll those that an event has just brought.
+
+        Whatever else asks for a look at everything (a delivery that cannot be read, a sender that was restarted) may be
+        about a push that came after the last look at an addon.
+        """
+        now = self._clock()
+        self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < _FRESH_SECONDS}
+        named = {task.repository for task in await self._queue.tasks() if task.state is not State.PARKED}
+        return named | set(self._looked) if look.trigger is Trigger.POLL else named
 
     def _surveyed(self, attempt: _Attempt, *, error: str) -> Surveyed:
         started = attempt.started

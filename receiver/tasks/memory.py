@@ -231,7 +231,7 @@ class MemoryQueue:
         if queued is not None:
             wish = replace(
                 queued,
-                trigger=wish.trigger if wish.trigger.revives or not queued.trigger.revives else queued.trigger,
+                trigger=_joined(queued.trigger, wish.trigger),
                 due=min(queued.due, wish.due),
                 looks=0 if wish.trigger is Trigger.EVENT else queued.looks,
                 force=queued.force or wish.force,
@@ -320,3 +320,10 @@ class MemoryQueue:
         for number in numbers:
             del self._journal[number]
         return len(numbers)
+
+
+def _joined(queued: Trigger, wish: Trigger) -> Trigger:
+    """A person's word outlives the others; a poll does not hide that there was an event."""
+    if queued.revives and not wish.revives:
+        return queued
+    return queued if wish is Trigger.POLL else wish

@@ -107,7 +107,8 @@ class TaskQueue(Protocol):
     ) -> None:
         """Ask for a look at each; one that is queued already becomes due at the earlier time and keeps its attempts.
 
-        ``trigger`` of the queued task becomes the new one where that one revives or the old one does not.
+        ``trigger`` of the queued task becomes the new one where that one revives or the old one does not. A poll takes
+        nobody's place: it does not hide that there was an event.
         """
         ...
 

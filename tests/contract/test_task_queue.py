@@ -202,7 +202,7 @@ async def test_a_second_wish_joins_the_first_at_the_earlier_time(queue: TaskQueu
     ("old", "new", "joined"),
     [
         (Trigger.POLL, Trigger.EVENT, Trigger.EVENT),
-        (Trigger.EVENT, Trigger.POLL, Trigger.POLL),
+        (Trigger.EVENT, Trigger.POLL, Trigger.EVENT),
         (Trigger.POLL, Trigger.COMMAND, Trigger.COMMAND),
         (Trigger.COMMAND, Trigger.POLL, Trigger.COMMAND),
         (Trigger.COMMAND, Trigger.EVENT, Trigger.COMMAND),

@@ -42,7 +42,7 @@ class ManualClock:
     def __init__(self) -> None:
         self.now = NOW
         self.slept: list[float] = []
-        self._elapsed = 0.0
+        self.elapsed = 0.0
         self._moved = asyncio.Condition()
 
     def __call__(self) -> float:
@@ -53,16 +53,16 @@ class ManualClock:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self.now += seconds
-        self._elapsed += max(seconds, 0.0)
+        self.elapsed += max(seconds, 0.0)
         async with self._moved:
             self._moved.notify_all()
 
     async def sleep(self, seconds: float) -> None:
         """Return when so much time has passed."""
         self.slept.append(seconds)
-        deadline = self._elapsed + seconds
+        deadline = self.elapsed + seconds
         async with self._moved:
-            await self._moved.wait_for(lambda: self._elapsed >= deadline)
+            await self._moved.wait_for(lambda: self.elapsed >= deadline)
 
 
 class ClockedQueue(MemoryQueue):
@@ -282,6 +282,7 @@ class FakeCatalogue:
         self.known: dict[str, AddonRecord] = {}
         self.gone: set[str] = set()
         self.drifts: dict[str, list[Drift]] = {}
+        self.clock: Callable[[], float] = lambda: NOW
 
     def is_current(self, leaf: str, digest: Digest) -> bool:
         return self.installed.get(leaf) == digest and leaf not in self.gone
@@ -345,7 +346,7 @@ class FakeCatalogue:
                 tag=release.tag,
                 version=release.version,
                 digest=str(release.digest),
-                installed=NOW,
+                installed=self.clock(),
                 units=[],
                 manifests={},
             ),
@@ -393,6 +394,7 @@ class World:
         self.registry = FakeRegistry()
         self.blobs = FakeBlobs()
         self.catalogue = FakeCatalogue()
+        self.catalogue.clock = self.clock
         self.progress = Recorded()
         self.syncer = Syncer(
             registry=self.registry,

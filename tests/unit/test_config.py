@@ -87,6 +87,8 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_JOURNAL_SIZE",
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
+        "ADDON_SYNC_POLL_INTERVAL_MIN",
+        "ADDON_SYNC_POLL_INTERVAL_MAX",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra

@@ -1,13 +1,36 @@
 """The fallback: now, and again at every interval."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from receiver.errors import QueueUnavailable
 from receiver.sync.poller import Poller
-from receiver.tasks.task import EVERYTHING, Trigger
+from receiver.tasks.task import EVERYTHING, Task, Trigger
 from tests.support.sync_fakes import NOW, ClockedQueue, ManualClock, until
+
+
+def poller_of(queue: ClockedQueue, clock: ManualClock, **options: Any) -> Poller:
+    """One whose life goes on as fast as the clock, unless a test sets that."""
+    settings = {"interval": 300.0, "jitter": lambda: 0.5, "lived": lambda: clock.elapsed, **options}
+    return Poller(queue=queue, clock=clock, sleep=clock.sleep, **settings)
+
+
+async def asked(queue: ClockedQueue, clock: ManualClock, when: float) -> Sequence[Task]:
+    """Let time pass until ``when``; the tasks then."""
+    while clock.now < when - 0.5:
+        assert await queue.tasks() == []
+        slept = len(clock.slept)
+        await clock.advance(1.0)
+        await asyncio.sleep(0)
+        assert len(clock.slept) - slept <= 1
+    await clock.advance(0.0)  # who woke does what it woke for
+    await clock.advance(0.0)
+    while not queue.queued():  # what is left of a second
+        await clock.advance(0.5)
+    return await queue.tasks()
 
 
 @pytest.mark.parametrize(("jitter", "pause"), [(0.0, 270.0), (0.5, 300.0), (1.0, 330.0)])
@@ -15,19 +38,16 @@ async def test_it_asks_at_start_and_at_every_interval_with_jitter(jitter: float,
     """Ten per cent to both sides."""
     clock = ManualClock()
     queue = ClockedQueue(clock)
-    poller = Poller(queue=queue, interval=300.0, clock=clock, jitter=lambda: jitter, sleep=clock.sleep)
+    poller = poller_of(queue, clock, jitter=lambda: jitter)
     running = asyncio.create_task(poller.run())
     for number in range(3):
-        await until(lambda count=number + 1: len(clock.slept) == count)  # type: ignore[misc] # bound for the loop
-        (task,) = await queue.tasks()
+        (task,) = await asked(queue, clock, NOW + number * pause)
         assert (task.repository, task.trigger) == (EVERYTHING, Trigger.POLL)
         assert task.created == NOW + number * pause
         lease = await queue.lease(now=clock(), seconds=1)
         assert lease is not None
         await queue.complete(lease, unpark=True)
-        await clock.advance(pause)
     running.cancel()
-    assert clock.slept[:3] == [pytest.approx(pause)] * 3
 
 
 async def test_without_an_interval_it_asks_never() -> None:
@@ -44,11 +64,49 @@ async def test_a_queue_that_takes_nothing_now_does_not_end_it(caplog: pytest.Log
     clock = ManualClock()
     queue = ClockedQueue(clock)
     queue.broken["enqueue"] = QueueUnavailable("disk full")
-    running = asyncio.create_task(Poller(queue=queue, interval=300.0, clock=clock, sleep=clock.sleep).run())
+    running = asyncio.create_task(poller_of(queue, clock).run())
     await until(lambda: len(clock.slept) == 1)
     queue.broken.clear()
-    await clock.advance(400)
-    await until(lambda: len(clock.slept) == 2)
+    await asked(queue, clock, NOW + 300)
     running.cancel()
     assert [task.repository for task in await queue.tasks()] == [EVERYTHING]
     assert "disk full" in caplog.text
+
+
+async def test_it_looks_sooner_while_events_are_lost_and_later_while_they_arrive() -> None:
+    """Within its bounds; without them the interval is what the operator said."""
+    clock = ManualClock()
+    queue = ClockedQueue(clock)
+    poller = poller_of(queue, clock, shortest=60.0, longest=600.0)
+    running = asyncio.create_task(poller.run())
+    intervals = []
+    for number in range(12):
+        await asked(queue, clock, clock.now if number == 0 else clock.now + poller.interval)
+        lease = await queue.lease(now=clock(), seconds=1)
+        assert lease is not None
+        await queue.complete(lease, unpark=True)
+        intervals.append(poller.interval)
+        if number < 4:
+            poller.missed()
+    running.cancel()
+    assert intervals[:5] == [300.0, 150.0, 75.0, 60.0, 60.0]
+    assert intervals[5:8] == [75.0, 93.75, 117.1875]
+    assert Poller(queue=queue, interval=300.0, clock=clock)._longest == 300.0
+    assert Poller(queue=queue, interval=30.0, clock=clock, shortest=60.0)._shortest == 30.0
+
+
+async def test_a_host_that_slept_looks_at_once() -> None:
+    """The clock runs on while the process does not: registries have given up sending meanwhile."""
+    clock = ManualClock()
+    queue = ClockedQueue(clock)
+    gaps: list[float] = []
+    running = asyncio.create_task(poller_of(queue, clock, gap=gaps.append).run())
+    await asked(queue, clock, NOW)
+    lease = await queue.lease(now=clock(), seconds=1)
+    assert lease is not None
+    await queue.complete(lease, unpark=True)
+    clock.now += 3600.0
+    await clock.advance(30.0)
+    await until(lambda: bool(queue.queued()))
+    running.cancel()
+    assert gaps == [pytest.approx(3600.0)]
