@@ -122,7 +122,15 @@ def syncer(
         max_layer_size=settings.max_layer_size,
         documents=document_limits(settings),
     )
-    return Syncer(registry=registry, blobs=blobs, catalogue=store, retry=BriefRetry(), progress=progress, policy=policy)
+    return Syncer(
+        registry=registry,
+        blobs=blobs,
+        catalogue=store,
+        retry=BriefRetry(),
+        progress=progress,
+        policy=policy,
+        clock=time.time,
+    )
 
 
 def _blob_store(settings: Settings) -> BlobStore:

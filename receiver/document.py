@@ -12,6 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 T = TypeVar("T")
+replaced = msgspec.structs.replace
+"""A copy with other values in some members."""
 field = msgspec.field
 """A member's default that is made anew for each document."""
 

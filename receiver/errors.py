@@ -23,6 +23,7 @@
     ├── CatalogError             the release cannot be put in place; the previous one still is
     │   ├── UnsafeArchive          only a new push cures it
     │   ├── InvalidManifest        only a new push cures it
+    │   ├── DowngradeDoubted       a lower version than the installed one: believed when it is seen again later
     │   ├── AddonHeld              a person said that it stays as it is
     │   ├── NotInstalled           there is nothing of that name to work on, or nothing to go back to
     │   └── InstallError           a full disk, a file held open: time or the operator cures it
@@ -142,6 +143,12 @@ class UnsafeArchive(CatalogError):
 
 class InvalidManifest(CatalogError):
     """An ``addon.manifest.yaml`` that would make the catalogue unreadable, or contradicts its artifact."""
+
+
+class DowngradeDoubted(CatalogError):
+    """The registry wants a lower version than the installed one; the text says when that is believed."""
+
+    retryable = True
 
 
 class AddonHeld(CatalogError):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from receiver.document import Document, field
+from receiver.document import Document, field, replaced
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
@@ -66,6 +66,13 @@ class Hold(Document, frozen=True):
     reason: str
 
 
+class Doubt(Document, frozen=True):
+    """A release with a lower version than the installed one was wanted ``since`` then (seconds since the epoch)."""
+
+    digest: str
+    since: float
+
+
 class AddonRecord(Document, frozen=True):
     """All that we know of the repository ``repository``."""
 
@@ -75,7 +82,13 @@ class AddonRecord(Document, frozen=True):
     kept: list[KeptRelease] = field(default_factory=list)
     """The newest arrival first; the installed one is among them, wherever it stands."""
     hold: Hold | None = None
+    doubt: Doubt | None = None
     format: int = FORMAT
+
+
+def amended(record: AddonRecord, **changes: Hold | Doubt | None) -> AddonRecord:
+    """``record`` with another ``hold`` or ``doubt``."""
+    return replaced(record, **changes)
 
 
 def held_text(leaf: str, hold: Hold) -> str:

@@ -16,7 +16,7 @@ from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.drift import drift_of, is_present
 from receiver.catalog.filesystem import Exchange
 from receiver.catalog.layout import DIGESTS, Unit
-from receiver.catalog.record import AddonRecord, Hold, held_text
+from receiver.catalog.record import AddonRecord, Doubt, Hold, amended, held_text
 from receiver.catalog.records import Records
 from receiver.catalog.release import Drift, Installation, Release
 from receiver.catalog.shared import SharedManifests
@@ -206,21 +206,32 @@ class CatalogStore:
         Raises:
             InstallError: it could not be written; the former one holds.
         """
+        record = self._amend(repository, leaf, hold=hold)
+        return record.hold
+
+    def doubt(self, repository: str, leaf: str, doubt: Doubt | None) -> None:
+        """Remember that a lower version was wanted.
+
+        Raises:
+            InstallError: it could not be written.
+        """
+        self._amend(repository, leaf, doubt=doubt)
+
+    def _amend(self, repository: str, leaf: str, **changes: Hold | Doubt | None) -> AddonRecord:
+        """Change what the record says beside releases; the former record."""
         with self._locked(self._concerned(leaf)) as held:
             self._transactions.finish_earlier(held)
             record = self.record(leaf) or AddonRecord(repository=repository, leaf=leaf)
-            if record.hold == hold:
-                return hold
-            changed = AddonRecord(
-                repository=record.repository, leaf=leaf, installed=record.installed, kept=record.kept, hold=hold
-            )
+            changed = amended(record, **changes)
+            if changed == record:
+                return record
             # In the folder of transactions, so that the next start removes what a crash leaves of it.
             temporary = self._transactions.new_folder()
             try:
                 self._records.write(changed, temporary=temporary)
             except OSError as error:
-                raise InstallError(f"the hold of {leaf} cannot be written: {cause(error)}") from error
-            return record.hold
+                raise InstallError(f"the record of {leaf} cannot be written: {cause(error)}") from error
+            return record
 
     def _installed(self, leaf: str) -> AddonRecord:
         record = self.record(leaf)

@@ -107,7 +107,8 @@ class Engine:
                 names = tuple(self._repository(addon).name for addon in request.addons)
             else:
                 names = tuple(repository.name for repository in await self._survey.discover())
-            return _Wanted(names=names, trigger=Trigger.COMMAND, force=request.force)
+            trigger = Trigger.OVERRIDE if request.allow_downgrade else Trigger.COMMAND
+            return _Wanted(names=names, trigger=trigger, force=request.force)
         found = Replayed()
         for name in request.repositories:
             found.repositories.setdefault(AddonRepository.parse(name, prefix=self._prefix).name, 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from receiver.catalog.record import AddonRecord, Hold
+from receiver.catalog.record import AddonRecord, Doubt, Hold
 from receiver.catalog.release import Drift, Installation, Release
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
@@ -164,6 +164,10 @@ class Catalogue(Protocol):
 
     def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
         """Set or end the hold of a repository; the former one."""
+        ...
+
+    def doubt(self, repository: str, leaf: str, doubt: Doubt | None) -> None:
+        """Remember that a lower version was wanted."""
         ...
 
 

@@ -9,6 +9,8 @@ class SyncRequest:
 
     addons: tuple[str, ...] = ()
     force: bool = True
+    allow_downgrade: bool = False
+    """A lower version than the installed one is meant, and need not be seen twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

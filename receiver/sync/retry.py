@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from receiver.errors import RateLimited, ReceiverError
+from receiver.errors import DowngradeDoubted, RateLimited, ReceiverError
+from receiver.sync.downgrade import SECONDS as DOUBT_SECONDS
 
 BASE_DELAY = 2.0
 MAX_DELAY = 300.0
@@ -32,6 +33,8 @@ def after_failure(error: ReceiverError, attempts: int, *, jitter: float) -> Retr
     """Decide after the failure number ``attempts`` (1 is the first); ``jitter`` is uniform in 0..1."""
     if not error.retryable or (error.max_attempts is not None and attempts >= error.max_attempts):
         return Park(str(error))
+    if isinstance(error, DowngradeDoubted):
+        return Retry(DOUBT_SECONDS + jitter * BASE_DELAY)
     if isinstance(error, RateLimited):
         # Never earlier than asked; the spread keeps addons of one host apart.
         return Retry(error.retry_after + jitter * BASE_DELAY)

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
-from receiver.catalog.record import AddonRecord, Hold, KeptRelease
+from receiver.catalog.record import AddonRecord, Doubt, Hold, KeptRelease
 from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
 from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import DocumentLimits, Index, Manifest, parse_manifest
 from receiver.sync import plan as planning
+from receiver.sync.downgrade import doubted, is_believed, is_downgrade
 from receiver.sync.fetch import Retry, fetch_blob
 from receiver.sync.kept import KeptDocuments
-from receiver.sync.ports import Blobs, Catalogue, ManifestBody, Progress, Registry
+from receiver.sync.ports import Blobs, Catalogue, Clock, ManifestBody, Progress, Registry
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -76,7 +77,9 @@ class Syncer:
         retry: Retry,
         progress: Progress,
         policy: SyncPolicy,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._registry = registry
         self._blobs = blobs
         self._catalogue = catalogue
@@ -137,14 +140,14 @@ class Syncer:
         """
         return await asyncio.to_thread(self._catalogue.is_current, desired.repository.leaf, desired.digest)
 
-    async def install(self, desired: Desired) -> Installed:
-        """Fetch what is missing and publish the release.
+    async def install(self, desired: Desired, *, downgrade: bool = False) -> Installed:
+        """Fetch what is missing and publish the release; with ``downgrade`` a lower version too, at once.
 
         Raises:
             RegistryError, ContentError, CatalogError, InvalidNameError: the former release is in place; `AddonHeld`
-                where a person holds it.
+                where a person holds it, `DowngradeDoubted` where a lower version is wanted for the first time.
         """
-        return await self._install(desired, self._registry)
+        return await self._install(desired, self._registry, downgrade=downgrade)
 
     async def restore(self, repository: AddonRepository, kept: KeptRelease, *, hold: Hold | None = None) -> Installed:
         """Bring back a release that was installed before, from the blob store; ``hold`` is set together with it.
@@ -181,7 +184,13 @@ class Syncer:
         raise NotInstalled(f"the release of {repository} that is installed was not kept: sync it again")
 
     async def _install(
-        self, desired: Desired, source: Documents, *, restore: bool = False, hold: Hold | None = None
+        self,
+        desired: Desired,
+        source: Documents,
+        *,
+        restore: bool = False,
+        hold: Hold | None = None,
+        downgrade: bool = False,
     ) -> Installed:
         repository = desired.repository
         with self._blobs.pinned() as pin:
@@ -192,6 +201,8 @@ class Syncer:
                 _log.warning("%s: %s", repository, warning)
             if plan.skipped:
                 _log.debug("%s: not transferred: %s", repository, ", ".join(plan.skipped))
+            if not restore and not downgrade:
+                await self._doubt(desired, plan.version)
             for blob in plan.blobs():
                 pin(blob.digest)
             fetched = await self._fetch(repository, plan.blobs())
@@ -206,6 +217,20 @@ class Syncer:
             fetched=fetched,
             installation=installation,
         )
+
+    async def _doubt(self, desired: Desired, version: str | None) -> None:
+        """Let a lower version pass only where it was wanted before."""
+        repository = desired.repository
+        record = await self.record(repository)
+        if record is None or not is_downgrade(record, version):
+            return
+        now, digest = self._clock(), str(desired.digest)
+        if is_believed(record.doubt, digest, now):
+            return
+        if record.doubt is None or record.doubt.digest != digest:
+            doubt = Doubt(digest=digest, since=now)
+            await asyncio.to_thread(self._catalogue.doubt, str(repository.name), str(repository.leaf), doubt)
+        raise doubted(record, version)
 
     async def _artifacts(
         self,

@@ -235,7 +235,7 @@ class Workers:
             return self._outcome(attempt, "failed", error=parked.error, parked=True)
         if not current:
             _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
-        return self._installed(attempt, await self._syncer.install(desired), record)
+        return self._installed(attempt, await self._syncer.install(desired, downgrade=task.trigger.downgrades), record)
 
     async def _held(self, attempt: _Attempt, repository: AddonRepository, record: AddonRecord, hold: Hold) -> Outcome:
         """Nothing new comes; what is held is brought back where it is gone, or has changed and a poll says so."""

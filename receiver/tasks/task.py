@@ -14,11 +14,18 @@ class Trigger(StrEnum):
     POLL = "poll"
     REPLAY = "replay"
     COMMAND = "command"
+    OVERRIDE = "override"
+    """A command of a person who wants a lower version too."""
+
+    @property
+    def downgrades(self) -> bool:
+        """Whether a person said that whatever the registry wants is meant."""
+        return self in {Trigger.REPLAY, Trigger.OVERRIDE}
 
     @property
     def revives(self) -> bool:
         """Whether a person asked: then a parked digest is tried again."""
-        return self in {Trigger.REPLAY, Trigger.COMMAND}
+        return self in {Trigger.REPLAY, Trigger.COMMAND, Trigger.OVERRIDE}
 
 
 class State(StrEnum):

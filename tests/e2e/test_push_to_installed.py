@@ -53,6 +53,8 @@ def test_a_second_tag_counts_by_its_version_not_by_its_time(site: Site, tmp_path
         assert site.host.run("sync", "--check-digest", "monitoring").returncode == 0
         assert site.host.digest("monitoring") == str(new)
         push_addon(site.registry.url, "monitoring", old, "latest")
+        serving.wait_for_line("v1.9.0, which is lower than the installed v1.10.0")
+        assert site.host.run("sync", "--allow-downgrade", "monitoring").returncode == 0
         installed(site.host, "monitoring", old.digest)
         assert serving.stop() == 0
 

@@ -117,6 +117,7 @@ class Host:
             retry=once,
             progress=Recorded(),
             policy=SyncPolicy(),
+            clock=time.time,
         )
 
     async def install_good(self) -> None:

@@ -9,7 +9,16 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from receiver.catalog.record import AddonRecord, Hold, InstalledRelease, KeptBlob, KeptRelease, held_text
+from receiver.catalog.record import (
+    AddonRecord,
+    Doubt,
+    Hold,
+    InstalledRelease,
+    KeptBlob,
+    KeptRelease,
+    amended,
+    held_text,
+)
 from receiver.catalog.release import Drift, Installation, Release
 from receiver.errors import AddonHeld, NotInRegistry, NotInstalled, QueueError, ReceiverError, SizeMismatch
 from receiver.oci import media
@@ -19,7 +28,7 @@ from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine
 from receiver.sync.operations import Operations
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.plan import NAME
+from receiver.sync.plan import NAME, VERSION
 from receiver.sync.ports import ManifestBody
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
@@ -176,7 +185,7 @@ class FakeRegistry:
 
     def push(self, leaf: str, content: bytes = b"one", *, tag: str = "v1.0.0") -> Digest:
         """Push an addon of one layer."""
-        digest = self.manifest_of({NAME: leaf}, self.layer(content))
+        digest = self.manifest_of({NAME: leaf, VERSION: tag}, self.layer(content))
         self.tagged.setdefault(PREFIX + leaf, {})[tag] = digest
         return digest
 
@@ -313,6 +322,9 @@ class FakeCatalogue:
         )
         return record.hold
 
+    def doubt(self, repository: str, leaf: str, doubt: Doubt | None) -> None:
+        self.known[leaf] = amended(self.known[leaf], doubt=doubt)
+
     def install(self, release: Release, *, restore: bool = False, hold: Hold | None = None) -> Installation:
         leaf = str(release.repository.leaf)
         self.entered.set()
@@ -403,6 +415,7 @@ class World:
             retry=once,
             progress=self.progress,
             policy=policy or SyncPolicy(),
+            clock=self.clock,
         )
         self.survey = Survey(
             registry=self.registry,

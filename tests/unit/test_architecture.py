@@ -25,6 +25,7 @@ PURE = (
     "receiver.registry.location",
     "receiver.registry.pages",
     "receiver.sync.circuit",
+    "receiver.sync.downgrade",
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.queue",

@@ -13,10 +13,13 @@ from receiver.sync.request import SyncRequest
 @click.command("sync")
 @click.argument("addon", nargs=-1)
 @click.option("--check-digest/--no-check-digest", default=False, help="skip addons whose digest is installed already")
+@click.option("--allow-downgrade", is_flag=True, help="install a lower version than the installed one at once")
 @output_option
 @settings_options()
-def command(addon: tuple[str, ...], check_digest: bool, output: str, **options: Any) -> int:
+def command(addon: tuple[str, ...], check_digest: bool, allow_downgrade: bool, output: str, **options: Any) -> int:
     """Pull and install ADDONs now (the last part of their repositories), or all that the registry has.
+
+    A lower version than the installed one is installed when the registry still wants it after a minute.
 
     \b
     Examples:
@@ -26,5 +29,10 @@ def command(addon: tuple[str, ...], check_digest: bool, output: str, **options: 
     """
     settings = load_settings(options, output=output)
     results = Results(named=bool(addon))
-    run(settings, SyncRequest(addons=addon, force=not check_digest), command="sync", report=results.add)
+    run(
+        settings,
+        SyncRequest(addons=addon, force=not check_digest, allow_downgrade=allow_downgrade),
+        command="sync",
+        report=results.add,
+    )
     return results.finish(output)
