@@ -111,13 +111,15 @@ def test_an_acknowledged_event_survives_the_death_of_the_receiver(site: Site, tm
 
 
 def test_pushes_that_were_missed_are_found_by_the_poll(quiet_site: Site, tmp_path: Path) -> None:
-    """Nothing announced them: the poll at start and the next poll do."""
+    """Nothing announced them: the poll at start and the next poll do, and each is told and counted."""
     site = quiet_site
     first = push_addon(site.registry.url, "monitoring", artifact(tmp_path, addon="monitoring"))
-    with site.serve(ADDON_SYNC_POLL_INTERVAL="200ms"):
+    with site.serve(ADDON_SYNC_POLL_INTERVAL="200ms") as serving:
         installed(site.host, "monitoring", first)
         second = push_addon(site.registry.url, "logging", artifact(tmp_path, addon="logging"))
         installed(site.host, "logging", second)
+        serving.wait_for_line(r"\[WARN\].*addons/logging: v1.0.0 was found by a poll.*are notifications switched on")
+        assert 'addon_sync_missed_events_total{reason="unannounced"} 2.0' in serving.text("/metrics")
 
 
 def test_a_restarted_registry_makes_it_look_at_everything(site: Site, tmp_path: Path) -> None:
