@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Installed, Syncer
 from receiver.tasks.queue import TaskQueue
-from receiver.tasks.task import EVERYTHING, Lease, State, Task, Trigger
+from receiver.tasks.task import EVERYTHING, Lease, Task, Trigger
 
 _log = logging.getLogger(__name__)
 
@@ -292,7 +292,7 @@ class Workers:
     async def _look_at_everything(self, attempt: _Attempt) -> None:
         lease = attempt.lease
         try:
-            surveyed = await self._survey.run(fresh=await self._looked_at_now(lease.task))
+            surveyed = await self._survey.run(fresh=self._looked_at_now(lease.task))
         except ReceiverError as error:
             await self._report(self._leasing.failed(error))
             decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
@@ -312,16 +312,15 @@ class Workers:
         await self._report(self._queue.complete(lease, unpark=True))
         self._tell(replace(surveyed, turn=attempt.turn))
 
-    async def _looked_at_now(self, look: Task) -> set[str]:
-        """The repositories that have a task of their own, and for a poll those that an event has just brought.
+    def _looked_at_now(self, look: Task) -> Collection[str]:
+        """The repositories that a poll need not ask for again: an event has just brought them.
 
         Whatever else asks for a look at everything (a delivery that cannot be read, a sender that was restarted) may be
         about a push that came after the last look at an addon.
         """
         now = self._clock()
         self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < _FRESH_SECONDS}
-        named = {task.repository for task in await self._queue.tasks() if task.state is not State.PARKED}
-        return named | set(self._looked) if look.trigger is Trigger.POLL else named
+        return self._looked if look.trigger is Trigger.POLL else ()
 
     def _surveyed(self, attempt: _Attempt, *, error: str) -> Surveyed:
         started = attempt.started

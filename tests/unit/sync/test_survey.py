@@ -7,7 +7,8 @@ import pytest
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift
 from receiver.errors import AccessDenied, InstallError, NotInRegistry, Unavailable
-from receiver.sync.outcome import Surveyed
+from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.request import PollRequest
 from receiver.tasks.task import EVERYTHING, Trigger
 from tests.support.sync_fakes import World
 
@@ -130,3 +131,65 @@ async def test_a_poll_repairs_changed_files_only_where_that_is_configured(*, hel
             await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
             await world.settled()
         assert [release.tag for release in world.catalogue.releases] == tags
+
+
+async def test_a_poll_does_not_ask_for_what_an_event_has_just_brought() -> None:
+    """But for what it brought a while ago, and whatever else asks for a look at everything asks for all."""
+    world = World()
+    world.registry.push("monitoring")
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+        looks = []
+        for trigger, pause in ((Trigger.POLL, 1.0), (Trigger.EVENT, 0.0), (Trigger.POLL, 30.0)):
+            await world.clock.advance(pause)
+            await world.queue.enqueue([EVERYTHING], trigger=trigger, now=world.clock())
+            await world.settled()
+            looks.append(world.registry.looks("monitoring"))
+    assert looks == [1, 2, 3]
+
+
+async def test_a_poll_waits_for_an_addon_that_has_a_task_already() -> None:
+    """Who asked for the poll is told of it, and a command does not end in the middle of its installation."""
+    world = World()
+    world.registry.push("monitoring")
+    await world.ask("monitoring", trigger=Trigger.COMMAND)
+    async with world.working():
+        reports = [report async for report in world.engine.execute(PollRequest())]
+    assert [type(report) for report in reports] == [Surveyed, Outcome]
+    assert len(world.catalogue.releases) == 1
+
+
+async def test_what_is_installed_and_no_longer_listed_is_asked_for() -> None:
+    """A listing that has shrunk hides no update, and removes nothing."""
+    world = World()
+    world.registry.push("monitoring")
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    listed = world.registry.repositories
+
+    async def shrunk() -> list[str]:
+        assert await listed()
+        return []
+
+    world.registry.repositories = shrunk  # type: ignore[method-assign] # a listing that has lost everything
+    assert (await world.survey.run()).changed == ("addons/monitoring",)
+
+
+async def test_without_a_catalogue_everything_that_was_ever_named_is_polled(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said once; a registry that is merely away is not one without a catalogue."""
+    world = World()
+
+    async def known() -> list[str]:
+        return ["addons/announced", "charts/other"]
+
+    world.survey._known = known
+    world.registry.errors["repositories", ""] = AccessDenied("no catalogue")
+    for _ in range(2):
+        assert [str(found) for found in await world.survey.discover()] == ["addons/announced"]
+    assert caplog.text.count("were ever announced are polled") == 1
+    world.registry.errors["repositories", ""] = Unavailable("away")
+    with pytest.raises(Unavailable):
+        await world.survey.discover()
