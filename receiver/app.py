@@ -64,6 +64,7 @@ def registry_client(settings: Settings) -> RegistryClient:
     return RegistryClient(
         settings.registry,
         credentials=credentials,
+        token_services=settings.token_services,
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
         user_agent=f"addon-sync/{__version__}",
         max_document_size=document_limits(settings).max_size,

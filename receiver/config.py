@@ -8,12 +8,28 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from receiver.addon import AddonRepository, TagPolicy, VersionRange
+from receiver.addon import AddonRepository, TagPolicy
 from receiver.errors import ConfigError, ReceiverError
-from receiver.notation import Endpoint, parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
-from receiver.oci.reference import RegistryAddress, Repository
+from receiver.notation import (
+    Endpoint,
+    parse_bool,
+    parse_count,
+    parse_duration,
+    parse_endpoint,
+    parse_list,
+    parse_log_format,
+    parse_origins,
+    parse_path,
+    parse_prefix,
+    parse_size,
+    parse_tag_policy,
+    parse_text,
+    parse_version_range,
+)
+from receiver.oci.reference import RegistryAddress
+from receiver.registry.location import Origin
 from receiver.secret import Secret, password, tokens
 from receiver.settings_file import read_settings_file
 
@@ -36,6 +52,7 @@ class Settings:
     semver_range: str
     registry_username: str | None
     registry_password: Secret
+    token_services: tuple[Origin, ...]
     ca_file: Path | None
     client_cert: Path | None
     client_key: Path | None
@@ -66,41 +83,6 @@ class Settings:
     def catalogue(self) -> Path:
         """The folder that addons are installed in."""
         return self.install_dir / "addons"
-
-
-def _parse_text(text: str) -> str:
-    return text.strip()
-
-
-def _parse_path(text: str) -> Path:
-    # An empty path would be the working folder, whatever that is.
-    if not text.strip() or "\0" in text:
-        raise ValueError("expected a path")
-    return Path(text.strip())
-
-
-def _parse_prefix(text: str) -> str:
-    if not text.endswith("/"):
-        raise ValueError("expected a prefix that ends with a slash, such as addons/")
-    Repository.parse(text[:-1])
-    return text
-
-
-def _parse_policy(text: str) -> TagPolicy:
-    if text not in {"latest-or-semver", "semver"}:
-        raise ValueError("expected latest-or-semver or semver")
-    return cast("TagPolicy", text)
-
-
-def _parse_range(text: str) -> str:
-    VersionRange.parse(text)
-    return text
-
-
-def _parse_format(text: str) -> str:
-    if text not in {"text", "json"}:
-        raise ValueError("expected text or json")
-    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +126,10 @@ _KINDS: dict[Callable[[str], Any], tuple[str, tuple[type, ...]]] = {
     parse_duration: ("DURATION", (str, int)),
     parse_size: ("SIZE", (str, int)),
     parse_list: ("LIST", (str, list)),
+    parse_origins: ("LIST", (str, list)),
     tokens: ("LIST", (str, list)),
     parse_endpoint: ("ADDRESS", (str,)),
-    _parse_path: ("PATH", (str,)),
+    parse_path: ("PATH", (str,)),
 }
 
 
@@ -162,11 +145,11 @@ def _limit(name: str, parse: Callable[[str], Any], default: str, text: str) -> S
 
 SETTINGS: tuple[Setting, ...] = (
     _setting(
-        "REGISTRY_URL", _parse_text, None, "oci://host[:port] of the registry; no repository path", field="registry"
+        "REGISTRY_URL", parse_text, None, "oci://host[:port] of the registry; no repository path", field="registry"
     ),
     _setting(
         "K2S_INSTALL_DIR",
-        _parse_path,
+        parse_path,
         None,
         "the folder that K2s is installed in; the catalogue is the folder addons in it",
         field="install_dir",
@@ -185,7 +168,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         "ADDON_SYNC_STATE_DIR",
-        _parse_path,
+        parse_path,
         None,
         "queue, journal, blobs, staging and backups; on the volume of addons, not below it; "
         "without it, .addon-sync in K2S_INSTALL_DIR",
@@ -199,18 +182,25 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         "ADDON_SYNC_REPOSITORY_PREFIX",
-        _parse_prefix,
+        parse_prefix,
         "addons/",
         "where addon repositories are; project/addons/ for some",
     ),
     _setting("ADDON_SYNC_REPOSITORIES", parse_list, "", "repositories to poll where the registry has no catalogue"),
-    _setting("ADDON_SYNC_TAG_POLICY", _parse_policy, "latest-or-semver", "latest-or-semver, or semver"),
-    _setting("ADDON_SYNC_SEMVER_RANGE", _parse_range, ">=0.0.0-0", "with semver: which versions count"),
-    _setting("ADDON_SYNC_REGISTRY_USERNAME", _parse_text, None, "user name at the registry"),
+    _setting("ADDON_SYNC_TAG_POLICY", parse_tag_policy, "latest-or-semver", "latest-or-semver, or semver"),
+    _setting("ADDON_SYNC_SEMVER_RANGE", parse_version_range, ">=0.0.0-0", "with semver: which versions count"),
+    _setting("ADDON_SYNC_REGISTRY_USERNAME", parse_text, None, "user name at the registry"),
     _setting("ADDON_SYNC_REGISTRY_PASSWORD", password, None, "password or token at the registry", secret=True),
-    _setting("ADDON_SYNC_CA_FILE", _parse_path, None, "certificates (PEM) that the registry's is checked against"),
-    _setting("ADDON_SYNC_CLIENT_CERT", _parse_path, None, "client certificate (PEM) for the registry"),
-    _setting("ADDON_SYNC_CLIENT_KEY", _parse_path, None, "its private key (PEM)"),
+    _setting(
+        "ADDON_SYNC_TOKEN_SERVICES",
+        parse_origins,
+        "",
+        "token services at other hosts or ports than the registry's that may be asked, and get its credentials: "
+        "https://host[:port]",
+    ),
+    _setting("ADDON_SYNC_CA_FILE", parse_path, None, "certificates (PEM) that the registry's is checked against"),
+    _setting("ADDON_SYNC_CLIENT_CERT", parse_path, None, "client certificate (PEM) for the registry"),
+    _setting("ADDON_SYNC_CLIENT_KEY", parse_path, None, "its private key (PEM)"),
     _setting("ADDON_SYNC_MAX_LAYER_SIZE", parse_size, "256MiB", "limit of one layer, compressed"),
     _setting("ADDON_SYNC_MAX_ADDON_SIZE", parse_size, "1GiB", "limit of an artifact's layers, unpacked"),
     _setting("ADDON_SYNC_MAX_FILES", parse_count, "50000", "limit of files and folders in an artifact"),
@@ -244,7 +234,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting("ADDON_SYNC_JOURNAL_AGE", parse_duration, "30d", "how long deliveries are kept for replay"),
     _setting("ADDON_SYNC_JOURNAL_SIZE", parse_size, "128MiB", "how much of their bodies is kept"),
-    _setting("ADDON_SYNC_LOG_FORMAT", _parse_format, "text", "text or json"),
+    _setting("ADDON_SYNC_LOG_FORMAT", parse_log_format, "text", "text or json"),
 )
 
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -300,7 +290,9 @@ def _parsed(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.parse(text)
     except (ValueError, ReceiverError) as error:
-        raise ConfigError(f"{where}: {text[:200]!r}: {error}") from error
+        # What stands before an @ may be a password that has no place there.
+        shown = "" if "@" in text else f"{text[:200]!r}: "
+        raise ConfigError(f"{where}: {shown}{error}") from error
 
 
 def _secret(setting: Setting, sources: list[_Source]) -> Secret:

@@ -5,7 +5,7 @@ went to its reader cannot be taken back: `receiver.sync.fetch` repeats it as a w
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Self
@@ -20,7 +20,7 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import MAX_DOCUMENT_SIZE
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.registry.auth import CredentialSource
-from receiver.registry.location import Location
+from receiver.registry.location import Location, Origin
 from receiver.registry.pages import MAX_PAGE_SIZE, PAGE_LENGTH, Listing
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
@@ -49,6 +49,7 @@ class RegistryClient:
         address: RegistryAddress,
         *,
         credentials: CredentialSource | None = None,
+        token_services: Collection[Origin] = (),
         tls: TlsFiles | None = None,
         user_agent: str,
         max_document_size: int = MAX_DOCUMENT_SIZE,
@@ -61,7 +62,9 @@ class RegistryClient:
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
         self._transport = Transport(self._root.origin, tls=tls, user_agent=user_agent)
-        self._session = RegistrySession(self._root, self._transport, credentials=credentials, clock=clock)
+        self._session = RegistrySession(
+            self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -52,7 +52,9 @@ class Transport:
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
 
-    async def send(self, method: str, location: Location, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def send(
+        self, method: str, location: Location, headers: Mapping[str, str], *, body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
 
         Raises:
@@ -68,6 +70,7 @@ class Transport:
                     method,
                     URL(location.url, encoded=True),
                     headers=headers,
+                    data=body,
                     allow_redirects=False,
                     ssl=context if context is not None else True,
                 )

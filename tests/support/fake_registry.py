@@ -26,6 +26,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -104,6 +105,8 @@ class FakeRegistry:
         notify: Notify | None = None,
         basic: tuple[str, str] | None = None,
         bearer: bool = False,
+        identity_token: str | None = None,
+        tokens_of: "FakeRegistry | None" = None,
         tag_delay: float = 0.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -111,6 +114,10 @@ class FakeRegistry:
         self.notify = notify
         self.basic = basic
         self.bearer = bearer
+        self.identity_token = identity_token
+        self.realm: str | None = None
+        """Where tokens are given out; None: here."""
+        self._tokens: dict[str, str] = {} if tokens_of is None else tokens_of._tokens
         self.tag_delay = tag_delay
         """Seconds between the announcement of a manifest and its tag, which Distribution links afterwards."""
         self.tls = tls
@@ -120,7 +127,6 @@ class FakeRegistry:
         self.seen: list[Seen] = []
         self._repositories: dict[str, _Repository] = {}
         self._uploads: dict[str, bytearray] = {}
-        self._tokens: dict[str, str] = {}
         self._lies: list[_Lie] = []
 
     # ---- life ----
@@ -217,7 +223,7 @@ class FakeRegistry:
             case "base":
                 return Answer(headers={"Docker-Distribution-Api-Version": "registry/2.0"})
             case "token":
-                return self._issue_token(request)
+                return self._issue_token(request, body)
             case "catalogue":
                 names = sorted(name for name, stored in self._repositories.items() if stored.manifests)
                 return self._page(request, "repositories", names, {})
@@ -356,7 +362,9 @@ class FakeRegistry:
             )
             if self._tokens.get(said.removeprefix("Bearer ")) == wanted:
                 return None
-            challenge = f'Bearer realm="{self.url}/token",service="fake",scope="repository:all:pull,push"'
+            challenge = (
+                f'Bearer realm="{self.realm or self.url + "/token"}",service="fake",scope="repository:all:pull,push"'
+            )
         else:
             if said == self._basic_header():
                 return None
@@ -365,12 +373,20 @@ class FakeRegistry:
         refused.headers["WWW-Authenticate"] = challenge
         return refused
 
-    def _issue_token(self, request: web.Request) -> Answer:
+    def _issue_token(self, request: web.Request, body: bytes) -> Answer:
+        if request.method == "POST":
+            form = parse_qs(body.decode())
+            if form["grant_type"] != ["refresh_token"] or form["refresh_token"] != [self.identity_token]:
+                raise _Refused(400, "invalid_grant")
+            return self._token_answer("access_token", form["scope"][0])
         if self.basic is not None and request.headers.get("Authorization") != self._basic_header():
             raise _Refused(401, "UNAUTHORIZED")
+        return self._token_answer("token", request.query["scope"])
+
+    def _token_answer(self, member: str, scope: str) -> Answer:
         token = uuid.uuid4().hex
-        self._tokens[token] = request.query["scope"]
-        body = json.dumps({"token": token, "expires_in": 60}).encode()
+        self._tokens[token] = scope
+        body = json.dumps({member: token, "expires_in": 60}).encode()
         return Answer(headers={"Content-Type": "application/json"}, body=body)
 
     def revoke_tokens(self) -> None:

@@ -87,6 +87,7 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_JOURNAL_SIZE",
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
+        "ADDON_SYNC_TOKEN_SERVICES",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra
@@ -441,3 +442,25 @@ def test_every_setting_has_its_row_said_once() -> None:
     rows: list[Any] = [setting.name for setting in SETTINGS] + [setting.key for setting in SETTINGS]
     assert len(set(rows)) == len(rows)
     assert all(setting.help for setting in SETTINGS)
+
+
+# ---- where requests may go ----
+
+
+def test_token_services_are_origins(loaded: Loader) -> None:
+    """Scheme, host and port; several, also as a YAML list."""
+    two = loaded({"ADDON_SYNC_TOKEN_SERVICES": "https://auth.example, https://AUTH.local:5001/"}).token_services
+    assert [str(origin) for origin in two] == ["https://auth.example", "https://auth.local:5001"]
+    assert loaded(yaml="token_services: ['https://auth.example', 'https://auth.local:5001']").token_services == two
+    assert loaded().token_services == ()
+
+
+@pytest.mark.parametrize("text", ["auth.example", "https://auth.example/token", "oci://auth.example", "https://"])
+def test_a_token_service_that_is_no_origin_is_refused(loaded: Loader, text: str) -> None:
+    """A host alone, or a path, would be taken for more or less than it says."""
+    assert "ADDON_SYNC_TOKEN_SERVICES" in loaded.refused({"ADDON_SYNC_TOKEN_SERVICES": text})
+
+
+def test_a_password_in_a_url_is_not_repeated(loaded: Loader) -> None:
+    """It is refused, and the error does not show it."""
+    assert "s3cret" not in loaded.refused({"ADDON_SYNC_TOKEN_SERVICES": "https://robot:s3cret@auth.example"})
