@@ -52,6 +52,7 @@ class Settings:
     semver_range: str
     registry_username: str | None
     registry_password: Secret
+    docker_config: Path | None
     token_services: tuple[Origin, ...]
     ca_file: Path | None
     client_cert: Path | None
@@ -192,6 +193,13 @@ SETTINGS: tuple[Setting, ...] = (
     _setting("ADDON_SYNC_REGISTRY_USERNAME", parse_text, None, "user name at the registry"),
     _setting("ADDON_SYNC_REGISTRY_PASSWORD", password, None, "password or token at the registry", secret=True),
     _setting(
+        "DOCKER_CONFIG",
+        parse_path,
+        None,
+        "folder of Docker's config.json, for credentials that are not set here; without it, .docker in the home folder",
+        field="docker_config",
+    ),
+    _setting(
         "ADDON_SYNC_TOKEN_SERVICES",
         parse_origins,
         "",
@@ -259,6 +267,7 @@ def load(
         _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}"),
     ]
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
+    values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -341,6 +350,12 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
         raise ConfigError(
             "ADDON_SYNC_REGISTRY_USERNAME and ADDON_SYNC_REGISTRY_PASSWORD belong together: one of them is not set"
         )
+
+
+def _docker_folder(environment: Mapping[str, str], system: str) -> Path | None:
+    """Where Docker itself looks; none for a service without a home."""
+    home = environment.get("USERPROFILE" if system == "nt" else "HOME")
+    return Path(home) / ".docker" if home else None
 
 
 def _check_folders(values: dict[str, Any]) -> None:

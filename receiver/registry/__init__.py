@@ -4,6 +4,8 @@
 - ``session``    one question to one judged answer: authorised, redirected, refused by what cures it
 - ``transport``  one request over one connection: keep-alive, TLS, name resolution, foreign exceptions
 - ``auth``       credentials and tokens: who gets which, and for how long
+- ``docker_config``      credentials from Docker's ``config.json``
+- ``credential_helper``  one question to a ``docker-credential-…`` program
 - ``challenge``  what a 401 asks for, and whether its token service may be asked               pure
 - ``location``   URLs that may be requested, and where a redirect may lead                     pure
 - ``pages``      which next page of a listing may be asked for                                 pure

@@ -88,6 +88,7 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
         "ADDON_SYNC_TOKEN_SERVICES",
+        "DOCKER_CONFIG",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra
@@ -464,3 +465,15 @@ def test_a_token_service_that_is_no_origin_is_refused(loaded: Loader, text: str)
 def test_a_password_in_a_url_is_not_repeated(loaded: Loader) -> None:
     """It is refused, and the error does not show it."""
     assert "s3cret" not in loaded.refused({"ADDON_SYNC_TOKEN_SERVICES": "https://robot:s3cret@auth.example"})
+
+
+def test_docker_s_configuration_is_where_docker_has_it(loaded: Loader, install: Path) -> None:
+    """The variable, the home folder, and on Windows the profile; a service without a home has none."""
+    assert loaded({"DOCKER_CONFIG": "/etc/docker-config", "HOME": "/home/k"}).docker_config == Path(
+        "/etc/docker-config"
+    )
+    assert loaded({"HOME": "/home/k"}).docker_config == Path("/home/k/.docker")
+    assert loaded().docker_config is None
+    environment = {**loaded.least, "HOME": "/home/k", "USERPROFILE": "/users/k"}
+    on_windows = load(flags={}, environment=environment, file=None, system="nt")
+    assert on_windows.docker_config == Path("/users/k/.docker")
