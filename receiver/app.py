@@ -21,6 +21,7 @@ from receiver.registry.auth import Credentials, CredentialSource, IdentityToken
 from receiver.registry.client import RegistryClient
 from receiver.registry.docker_config import DockerConfig
 from receiver.registry.location import Location
+from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
 from receiver.sync.engine import Engine, QueueView, Report
@@ -61,6 +62,7 @@ def registry_client(settings: Settings) -> RegistryClient:
         credentials=_credential_source(settings),
         token_services=settings.token_services,
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
+        proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
         user_agent=f"addon-sync/{__version__}",
         max_document_size=document_limits(settings).max_size,
     )

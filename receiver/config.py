@@ -30,7 +30,9 @@ from receiver.notation import (
 )
 from receiver.oci.reference import RegistryAddress
 from receiver.registry.location import Origin
+from receiver.registry.proxy import Exemption, parse_exemptions, parse_proxy
 from receiver.secret import Secret, password, tokens
+from receiver.setting import Setting
 from receiver.settings_file import read_settings_file
 
 
@@ -54,6 +56,8 @@ class Settings:
     registry_password: Secret
     docker_config: Path | None
     token_services: tuple[Origin, ...]
+    proxy: Origin | None
+    no_proxy: tuple[Exemption, ...]
     ca_file: Path | None
     client_cert: Path | None
     client_key: Path | None
@@ -86,41 +90,6 @@ class Settings:
         return self.install_dir / "addons"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A row of the table. ``default`` is text in the form that users write; None where there is none."""
-
-    name: str
-    """The environment variable."""
-    field: str
-    parse: Callable[[str], Any]
-    default: str | None
-    help: str
-    placeholder: str
-    """What stands for the value in help texts."""
-    yaml: tuple[type, ...] = (str,)
-    """What a YAML file may give. Not numbers for texts: YAML would have read 0123 as 83, and 1.10 as 1.1."""
-    windows: str | None = None
-    """The default on Windows, where that is another one."""
-    secret: bool = False
-    has_flag: bool = True
-    """False: by environment and file only, so that help texts stay short."""
-
-    @property
-    def key(self) -> str:
-        """The name in a YAML file; with dashes, the flag."""
-        return self.name.removeprefix("ADDON_SYNC_").lower()
-
-    @property
-    def flag(self) -> str:
-        """The flag; a secret has only the one of its file, since other users see command lines."""
-        return "--" + self.key.replace("_", "-") + ("-file" if self.secret else "")
-
-    def default_on(self, system: str) -> str | None:
-        """The default where ``os.name`` is ``system``."""
-        return self.windows if system == "nt" and self.windows is not None else self.default
-
-
 _KINDS: dict[Callable[[str], Any], tuple[str, tuple[type, ...]]] = {
     parse_bool: ("BOOL", (str, bool, int)),
     parse_count: ("COUNT", (str, int)),
@@ -128,6 +97,7 @@ _KINDS: dict[Callable[[str], Any], tuple[str, tuple[type, ...]]] = {
     parse_size: ("SIZE", (str, int)),
     parse_list: ("LIST", (str, list)),
     parse_origins: ("LIST", (str, list)),
+    parse_exemptions: ("LIST", (str, list)),
     tokens: ("LIST", (str, list)),
     parse_endpoint: ("ADDRESS", (str,)),
     parse_path: ("PATH", (str,)),
@@ -206,6 +176,18 @@ SETTINGS: tuple[Setting, ...] = (
         "token services at other hosts or ports than the registry's that may be asked, and get its credentials: "
         "https://host[:port]",
     ),
+    _setting(
+        "ADDON_SYNC_PROXY",
+        parse_proxy,
+        None,
+        "proxy to the registry, http://host:port; those that the environment names are not used",
+    ),
+    _setting(
+        "ADDON_SYNC_NO_PROXY",
+        parse_exemptions,
+        None,
+        "hosts, domains and networks that are asked without it; without this setting, NO_PROXY of the environment",
+    ),
     _setting("ADDON_SYNC_CA_FILE", parse_path, None, "certificates (PEM) that the registry's is checked against"),
     _setting("ADDON_SYNC_CLIENT_CERT", parse_path, None, "client certificate (PEM) for the registry"),
     _setting("ADDON_SYNC_CLIENT_KEY", parse_path, None, "its private key (PEM)"),
@@ -268,6 +250,8 @@ def load(
     ]
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
     values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
+    if values["no_proxy"] is None:
+        values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -356,6 +340,12 @@ def _docker_folder(environment: Mapping[str, str], system: str) -> Path | None:
     """Where Docker itself looks; none for a service without a home."""
     home = environment.get("USERPROFILE" if system == "nt" else "HOME")
     return Path(home) / ".docker" if home else None
+
+
+def _no_proxy(environment: Mapping[str, str]) -> tuple[Exemption, ...]:
+    name = "NO_PROXY" if "NO_PROXY" in environment else "no_proxy"
+    exemptions: tuple[Exemption, ...] = _parsed(_BY_KEY["no_proxy"], environment.get(name, ""), name)
+    return exemptions
 
 
 def _check_folders(values: dict[str, Any]) -> None:

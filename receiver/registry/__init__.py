@@ -8,6 +8,7 @@
 - ``credential_helper``  one question to a ``docker-credential-…`` program
 - ``challenge``  what a 401 asks for, and whether its token service may be asked               pure
 - ``location``   URLs that may be requested, and where a redirect may lead                     pure
+- ``proxy``      which requests go through the operator's proxy                    pure
 - ``pages``      which next page of a listing may be asked for                                 pure
 - ``answers``    a status and its error codes to the error that says what cures it             pure
 - ``stream``     a body in large chunks, bounded in size and in patience

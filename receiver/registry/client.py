@@ -22,6 +22,7 @@ from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.registry.auth import CredentialSource
 from receiver.registry.location import Location, Origin
 from receiver.registry.pages import MAX_PAGE_SIZE, PAGE_LENGTH, Listing
+from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
 from receiver.registry.stream import chunks
@@ -51,6 +52,7 @@ class RegistryClient:
         credentials: CredentialSource | None = None,
         token_services: Collection[Origin] = (),
         tls: TlsFiles | None = None,
+        proxy: Proxy | None = None,
         user_agent: str,
         max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
@@ -61,7 +63,7 @@ class RegistryClient:
         self._clock = clock
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
-        self._transport = Transport(self._root.origin, tls=tls, user_agent=user_agent)
+        self._transport = Transport(self._root.origin, tls=tls, proxy=proxy, user_agent=user_agent)
         self._session = RegistrySession(
             self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock
         )

@@ -24,6 +24,7 @@ PURE = (
     "receiver.registry.challenge",
     "receiver.registry.location",
     "receiver.registry.pages",
+    "receiver.registry.proxy",
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.queue",

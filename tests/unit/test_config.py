@@ -10,6 +10,7 @@ import pytest
 
 from receiver.config import SETTINGS, Settings, load
 from receiver.errors import ConfigError
+from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
 
 CONTRACT = {
@@ -87,6 +88,8 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_JOURNAL_SIZE",
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
+        "ADDON_SYNC_NO_PROXY",
+        "ADDON_SYNC_PROXY",
         "ADDON_SYNC_TOKEN_SERVICES",
         "DOCKER_CONFIG",
     }
@@ -477,3 +480,27 @@ def test_docker_s_configuration_is_where_docker_has_it(loaded: Loader, install: 
     environment = {**loaded.least, "HOME": "/home/k", "USERPROFILE": "/users/k"}
     on_windows = load(flags={}, environment=environment, file=None, system="nt")
     assert on_windows.docker_config == Path("/users/k/.docker")
+
+
+def test_a_proxy_is_only_used_where_it_is_configured(loaded: Loader) -> None:
+    """What the environment names for others is not ours; its exceptions count unless there are own ones."""
+    environment = {"HTTPS_PROXY": "http://proxy:3128", "https_proxy": "http://proxy:3128", "NO_PROXY": ".local"}
+    assert loaded(environment).proxy is None
+
+    environment["ADDON_SYNC_PROXY"] = "http://proxy.example:3128"
+    assert str(loaded(environment).proxy) == "http://proxy.example:3128"
+    assert loaded(environment).no_proxy == parse_exemptions(".local")
+    assert loaded({**environment, "ADDON_SYNC_NO_PROXY": "a.b"}).no_proxy == parse_exemptions("a.b")
+    del environment["NO_PROXY"]
+    assert loaded({**environment, "no_proxy": "c.d"}).no_proxy == parse_exemptions("c.d")
+    assert loaded(environment).no_proxy == ()
+
+
+def test_a_proxy_that_is_none_is_refused(loaded: Loader) -> None:
+    """By the name of the setting, or of the variable; a password in it is not repeated."""
+    for text in ("proxy:3128", "https://proxy", "socks5://proxy", "http://proxy/path", "http://robot:s3cret@proxy"):
+        said = loaded.refused({"ADDON_SYNC_PROXY": text})
+        assert "ADDON_SYNC_PROXY" in said
+        assert "s3cret" not in said
+    assert "ADDON_SYNC_NO_PROXY" in loaded.refused({"ADDON_SYNC_NO_PROXY": "10.0.0.0/99"})
+    assert "NO_PROXY" in loaded.refused({"ADDON_SYNC_PROXY": "http://proxy", "NO_PROXY": "10.0.0.0/99"})
