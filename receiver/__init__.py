@@ -8,7 +8,7 @@ catalogue. The rooms, in that order:
 - ``tasks``      the durable list of addons that need a look
 - ``sync``       look, compare, plan, fetch, install; poll and replay
 - ``registry``   the pull client of the distribution specification
-- ``blobs``      verified content by digest, as an OCI image layout
+- ``blobs``      verified content by digest, as an OCI image layout (with ``ingest``: how it comes in)
 - ``catalog``    strict archives, staged trees, all-or-nothing exchange
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 

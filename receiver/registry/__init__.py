@@ -10,6 +10,7 @@
 - ``location``   URLs that may be requested, and where a redirect may lead                     pure
 - ``proxy``      which requests go through the operator's proxy                    pure
 - ``pages``      which next page of a listing may be asked for                                 pure
+- ``ranges``     whether an answer goes on where a blob broke off                    pure
 - ``answers``    a status and its error codes to the error that says what cures it             pure
 - ``stream``     a body in large chunks, bounded in size and in patience
 - ``retry``      three tries within seconds; everything longer is the task queue's

@@ -1,7 +1,7 @@
 """The pull client: catalogue, tags, manifests and blobs of one registry (distribution-spec, "Pull").
 
 Fulfils `receiver.sync.ports.Registry`. Documents are asked for up to three times; a blob only once, since what already
-went to its reader cannot be taken back: `receiver.sync.fetch` repeats it as a whole.
+went to its reader cannot be taken back: `receiver.sync.fetch` asks for the rest.
 """
 
 import time
@@ -23,11 +23,12 @@ from receiver.registry.auth import CredentialSource
 from receiver.registry.location import Location, Origin
 from receiver.registry.pages import MAX_PAGE_SIZE, PAGE_LENGTH, Listing
 from receiver.registry.proxy import Proxy
+from receiver.registry.ranges import continues
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
 from receiver.registry.stream import chunks
 from receiver.registry.transport import TlsFiles, Transport, translated
-from receiver.sync.ports import ManifestBody
+from receiver.sync.ports import BlobBody, ManifestBody
 
 _ACCEPT = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))
 _CATALOGUE_SCOPE = "registry:catalog:*"
@@ -132,8 +133,12 @@ class RegistryClient:
         """
         return await self._manifest(repository, f"manifests/{digest}", digest)
 
-    def blob(self, repository: str, descriptor: Descriptor) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream a blob in chunks of at most 1 MiB; at most ``size + 1`` bytes are handed on. Not verified here.
+    def blob(
+        self, repository: str, descriptor: Descriptor, *, offset: int = 0
+    ) -> AbstractAsyncContextManager[BlobBody]:
+        """Stream a blob in chunks of at most 1 MiB; at most one byte too many is handed on. Not verified here.
+
+        It begins at ``offset`` where the registry answers a range as it should, else at zero.
 
         Raises:
             InvalidNameError, UnsupportedContent: no repository name, or a foreign layer; nothing was sent.
@@ -142,21 +147,48 @@ class RegistryClient:
         """
         if descriptor.foreign:
             raise UnsupportedContent(f"{descriptor.digest} is a foreign layer (it names urls); it is never fetched")
-        return self._blob(self._question(repository, f"blobs/{descriptor.digest}"), descriptor)
+        question = self._question(repository, f"blobs/{descriptor.digest}")
+        return self._blob(question, descriptor, offset if 0 < offset < descriptor.size else 0)
 
     @asynccontextmanager
-    async def _blob(self, question: Question, descriptor: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._session.ask(question) as response:
-            length = response.content_length
-            if length is not None and length != descriptor.size:
-                raise SizeMismatch(f"{question.subject}: {length} bytes announced, {descriptor.size} expected")
+    async def _blob(self, question: Question, descriptor: Descriptor, offset: int) -> AsyncIterator[BlobBody]:
+        if offset:
+            async with self._session.ask(replace(question, offset=offset)) as response:
+                if continues(
+                    response.status,
+                    content_range=response.headers.get("Content-Range"),
+                    length=response.content_length,
+                    offset=offset,
+                    size=descriptor.size,
+                ):
+                    async with self._body(response, start=offset, size=descriptor.size) as body:
+                        yield body
+                    return
+                if response.status == 200:
+                    async with self._whole(question, response, descriptor) as body:
+                        yield body
+                    return
+        async with self._session.ask(question) as response, self._whole(question, response, descriptor) as body:
+            yield body
 
-            async def read() -> bytes:
-                with translated(self._root.origin):
-                    return await response.content.readany()
+    @asynccontextmanager
+    async def _whole(
+        self, question: Question, response: aiohttp.ClientResponse, descriptor: Descriptor
+    ) -> AsyncIterator[BlobBody]:
+        length = response.content_length
+        if length is not None and length != descriptor.size:
+            raise SizeMismatch(f"{question.subject}: {length} bytes announced, {descriptor.size} expected")
+        async with self._body(response, start=0, size=descriptor.size) as body:
+            yield body
 
-            async with aclosing(chunks(read, limit=descriptor.size + 1, clock=self._clock)) as body:
-                yield body
+    @asynccontextmanager
+    async def _body(self, response: aiohttp.ClientResponse, *, start: int, size: int) -> AsyncIterator[BlobBody]:
+        async def read() -> bytes:
+            with translated(self._root.origin):
+                return await response.content.readany()
+
+        async with aclosing(chunks(read, limit=size - start + 1, clock=self._clock)) as parts:
+            yield BlobBody(start=start, chunks=parts)
 
     async def _manifest(self, repository: str, path: str, digest: Digest | None) -> ManifestBody:
         question = self._question(repository, path, accept=_ACCEPT)

@@ -21,6 +21,7 @@ DOCUMENT_DEADLINE = 60.0
 _ERROR_DEADLINE = 5.0
 """Seconds for an error body, of which only the codes are wanted."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RANGE_ANSWERS = frozenset({206, 416})
 _MAY_PASS = frozenset({408, 429})
 """Statuses below 500 that time cures."""
 
@@ -36,6 +37,8 @@ class Question:
     """For messages: the registry and what was asked of it."""
     method: str = "GET"
     accept: str = "*/*"
+    offset: int = 0
+    """From which byte on; then the answer may also be 206 or 416, which the asker judges."""
     remedy: str | None = None
     """What an operator can do where the registry refuses this, if that is special."""
 
@@ -64,7 +67,7 @@ class RegistrySession:
 
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open the answer to ``question``: its status is 200, its body has no encoding and is not read yet.
+        """Open the answer to ``question``: its status is 200 (see `Question.offset`), its body has no encoding.
 
         Raises:
             RegistryError: by what cures it.
@@ -122,10 +125,12 @@ class RegistrySession:
         headers = {"Accept": question.accept}
         if header is not None:
             headers["Authorization"] = header
+        if question.offset:
+            headers["Range"] = f"bytes={question.offset}-"
         return await self._transport.send(question.method, question.location, headers)
 
     async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:
-        if response.status != 200:
+        if response.status != 200 and not (question.offset and response.status in _RANGE_ANSWERS):
             raise await self._error(response, question.subject, question.remedy)
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:

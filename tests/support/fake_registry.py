@@ -42,6 +42,7 @@ _PATHS = (
     ("blob", re.compile(r"/v2/(?P<repository>.+)/blobs/(?P<reference>[^/]+)\Z")),
     ("token", re.compile(r"/token\Z")),
 )
+_RANGE = re.compile(r"bytes=([0-9]+)-\Z")
 _OCTETS = "application/octet-stream"
 _MAX_BODY = 4 * 1024**3
 
@@ -342,7 +343,15 @@ class FakeRegistry:
         body = stored.blobs[digest]
         if request.method == "GET":
             self._event(request, "pull", target(request.host, name, "blobs", digest, _OCTETS, len(body), None))
-        return Answer(headers={"Content-Type": _OCTETS, "Docker-Content-Digest": digest}, body=body)
+        headers = {"Content-Type": _OCTETS, "Docker-Content-Digest": digest, "Accept-Ranges": "bytes"}
+        wanted = _RANGE.match(request.headers.get("Range", ""))
+        if wanted is None:
+            return Answer(headers=headers, body=body)
+        start = int(wanted[1])
+        if start >= len(body):
+            return Answer(status=416, headers={"Content-Range": f"bytes */{len(body)}"})
+        headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return Answer(status=206, headers=headers, body=body[start:])
 
     def _event(self, request: web.Request, action: str, about: dict[str, Any]) -> None:
         agent = request.headers.get("User-Agent", "")

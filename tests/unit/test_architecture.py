@@ -25,6 +25,7 @@ PURE = (
     "receiver.registry.location",
     "receiver.registry.pages",
     "receiver.registry.proxy",
+    "receiver.registry.ranges",
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.queue",
