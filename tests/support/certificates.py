@@ -27,6 +27,25 @@ def make_certificates(folder: Path) -> Path:
     return folder
 
 
+def make_authority(folder: Path) -> Path:
+    """``ca.pem``, and what it has signed: ``server.pem`` for 127.0.0.1 and ``client.pem``, each with a key."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed")
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-x509"]
+    for name, more in (
+        ("ca", ["-addext", "keyUsage=critical,keyCertSign"]),
+        ("server", ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "extendedKeyUsage=serverAuth"]),
+        ("client", ["-addext", "extendedKeyUsage=clientAuth"]),
+    ):
+        signed = [] if name == "ca" else ["-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca-key.pem")]
+        leaf = [] if name == "ca" else ["-addext", "basicConstraints=critical,CA:FALSE"]
+        files = ["-keyout", str(folder / f"{name}-key.pem"), "-out", str(folder / f"{name}.pem")]
+        command = [program, "req", *kind, "-subj", f"/CN={name} of a test", *leaf, *more, *signed, *files]
+        subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
 @contextmanager
 def tls_server(certificates: Path, *, ask_client: bool = False, **more: Any) -> Iterator[FakeRegistry]:
     """A registry with TLS, which asks its clients for a certificate, or not."""
