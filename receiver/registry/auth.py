@@ -27,8 +27,10 @@ from receiver.registry.location import Location, Origin
 MAX_TOKEN_ANSWER = 1024 * 1024
 """Bytes; hazards "Limits"."""
 _MAX_LIFE = 300.0
+"""Seconds that a token or a password is used before the registry is asked for its challenge again. A password too: a
+helper's ends after hours, which some registries (Amazon ECR) say with 403 and not with a challenge."""
 _MARGIN = 5.0
-"""Seconds: a token is kept at most five minutes, and not used in its last moments."""
+"""Seconds: a token is not used in its last moments."""
 _DEFAULT_LIFE = 60
 """Seconds; the token specification's default for ``expires_in``."""
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
@@ -90,17 +92,17 @@ class Authorizer:
         self._credentials = credentials
         self._fetch = fetch
         self._clock = clock
-        self._basic: str | None = None
+        self._basic: _Grant | None = None
         self._tokens: dict[str, _Grant] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._warned = False
 
     def header(self, scope: str) -> str | None:
         """The ``Authorization`` header to send with a request of ``scope``; None before the first challenge."""
-        grant = self._tokens.get(scope)
-        if grant is not None and grant.expires > self._clock():
-            return grant.header
-        return self._basic
+        for grant in (self._tokens.get(scope), self._basic):
+            if grant is not None and grant.expires > self._clock():
+                return grant.header
+        return None
 
     async def renew(self, scope: str, *, refused: str | None, challenges: str) -> str:
         """The header that answers ``challenges`` after a 401 to ``refused``; requests that wait together ask once.
@@ -132,7 +134,7 @@ class Authorizer:
             # The same again would only bring the account nearer to being locked.
             raise AccessDenied(f"{self._registry} refuses the user name and password; check both")
         self._warn_of_plain_http()
-        self._basic = header
+        self._basic = _Grant(header, self._clock() + _MAX_LIFE)
         return header
 
     async def _answer_bearer(self, challenge: Challenge, scope: str, refused: str | None) -> str:

@@ -6,6 +6,7 @@ from receiver.blobs import BlobStore
 from receiver.errors import (
     AccessDenied,
     ProtocolViolation,
+    RateLimited,
     RegistryError,
     Unavailable,
 )
@@ -123,6 +124,27 @@ async def test_a_token_that_is_refused_is_the_operators_to_cure(code: int, kind:
                 await client.tags(NAME)
         assert server.requests["GET token"] == 1
         assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (408, Unavailable), (503, Unavailable)])
+async def test_a_token_service_that_asks_for_time_gets_it(code: int, kind: type[RegistryError]) -> None:
+    """Nothing for the operator to cure: the task is tried again later (hazards "429/503 Retry-After")."""
+    with FakeRegistry(bearer=True) as server:
+        server.lie("GET token", faults.status(code))
+        async with client_of(server) as client:
+            with pytest.raises(kind, match="token service"):
+                await client.tags(NAME)
+
+
+async def test_basic_over_plain_http_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """It happens only because INSECURE says so, and is said once, without the password (J8)."""
+    with FakeRegistry(basic=("robot", PASSWORD)) as server:
+        push_files(server.url, NAME, "v1.0.0", LAYER)
+        async with client_of(server, credentials=lambda: CREDENTIALS) as client:
+            await client.tags(NAME)
+            await client.repositories()
+    assert caplog.text.count("because INSECURE is set") == 1
+    assert PASSWORD not in caplog.text
 
 
 async def test_a_token_service_that_is_gone_is_no_repository_that_is_gone() -> None:

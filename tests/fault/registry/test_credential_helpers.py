@@ -81,6 +81,13 @@ def test_a_helper_that_fails_is_named_and_not_quoted(folder: Path, body: str) ->
     assert caught.value.__cause__ is None
 
 
+def test_a_helper_that_babbles_is_cut_off(folder: Path) -> None:
+    """At once, not when its time is up: it could fill the memory meanwhile."""
+    write_helper(folder, "babble", "while True: sys.stdout.write('x' * 65536)")
+    with pytest.raises(AccessDenied, match="answers with more than"):
+        ask_helper("babble", "registry.example")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -187,6 +187,19 @@ async def test_basic_is_kept_for_every_scope() -> None:
     assert auth.header("registry:catalog:*") == CREDENTIALS.basic()
 
 
+async def test_a_password_is_asked_for_again_after_a_while() -> None:
+    """A credential helper's ends after hours, and not every registry then answers with a challenge."""
+    given, clock = [CREDENTIALS], Clock()
+    auth = Authorizer(REGISTRY, credentials=lambda: given[0], fetch=TokenService(), clock=clock)
+    await auth.renew(SCOPE, refused=None, challenges="Basic realm=r")
+    given[0] = Credentials(username="robot", password="changed")
+    clock.now += 299
+    assert auth.header(SCOPE) == CREDENTIALS.basic()
+    clock.now += 2
+    assert auth.header(SCOPE) is None
+    assert await auth.renew(SCOPE, refused=None, challenges="Basic realm=r") == given[0].basic()
+
+
 async def test_a_refused_password_is_not_sent_again() -> None:
     """The same again would only lock the account; a changed secret is taken."""
     given = [CREDENTIALS]
