@@ -33,6 +33,12 @@ async def test_a_registry_is_asked_through_the_proxy(server: FakeRegistry) -> No
     assert proxy.asked == [f"{HOST}:{server.port}"]
 
 
+async def test_a_proxy_in_the_private_network_is_reached_by_its_name(server: FakeRegistry) -> None:
+    """The operator has named it: its address is not judged as one that a registry names."""
+    async with forward_proxy() as proxy:
+        assert await ask(server, f"http://localhost:{proxy.port}") == []
+
+
 async def test_tls_goes_through_as_a_tunnel(certificates: Path) -> None:
     """The proxy sees an address; the certificate is the registry's, and is checked."""
     ca_file = TlsFiles(ca_file=certificates / "cert.pem")

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +151,38 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert len(helper.asked) == 2
 
 
+def test_a_login_ends_what_a_helper_said_before(tmp_path: Path) -> None:
+    """The same helper, asked anew: docker login has told it something else."""
+    helper = Helper(registry_example=ROBOT)
+    document = {"credHelpers": {"registry.example": "gcr"}}
+    found = config(tmp_path, document, helper=helper)
+    found()
+    (tmp_path / "config.json").write_text(json.dumps(document | {"auths": {}}))
+    found()
+    assert len(helper.asked) == 2
+
+
+def test_those_who_ask_together_start_one_helper(tmp_path: Path) -> None:
+    """Workers ask in threads of their own, all at the same moment."""
+    everybody = threading.Barrier(8)
+
+    class Slow(Helper):
+        def __call__(self, name: str, server: str) -> Found:
+            time.sleep(0.05)  # long enough for all the others to come in, if they could
+            return super().__call__(name, server)
+
+    helper = Slow(registry_example=ROBOT)
+    found = config(tmp_path, {"credHelpers": {"registry.example": "gcr"}}, helper=helper)
+
+    def ask(_: int) -> Found:
+        everybody.wait(10)
+        return found()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == [ROBOT] * 8
+    assert len(helper.asked) == 1
+
+
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time, size and number say that it is the same."""
     found = config(tmp_path, {"auths": {"registry.example": {"auth": AUTH}}})
@@ -171,7 +206,8 @@ def test_without_a_file_there_are_no_credentials(tmp_path: Path) -> None:
         b'{"auths": {"registry.example": {"auth": "czNjcmV0"}}}',
         b'{"auths": {"registry.example": "s3cret"}}',
         b'{"auths": {}, "auths": {"s3cret": {}}}',
-        b" " * (MAX_CONFIG + 1),
+        b'{"auths": {"registry.example": {"auth": "cm9i!b3Q6cGE1NQ=="}}}',
+        b"{}" + b" " * MAX_CONFIG,
     ],
 )
 def test_a_damaged_file_is_named_and_not_quoted(tmp_path: Path, body: bytes) -> None:
