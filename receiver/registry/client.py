@@ -5,8 +5,8 @@ went to its reader cannot be taken back: `receiver.sync.fetch` asks for the rest
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Self
 
@@ -147,48 +147,32 @@ class RegistryClient:
         """
         if descriptor.foreign:
             raise UnsupportedContent(f"{descriptor.digest} is a foreign layer (it names urls); it is never fetched")
-        question = self._question(repository, f"blobs/{descriptor.digest}")
-        return self._blob(question, descriptor, offset if 0 < offset < descriptor.size else 0)
+        return self._blob(self._question(repository, f"blobs/{descriptor.digest}"), descriptor, offset)
 
     @asynccontextmanager
     async def _blob(self, question: Question, descriptor: Descriptor, offset: int) -> AsyncIterator[BlobBody]:
-        if offset:
-            async with self._session.ask(replace(question, offset=offset)) as response:
-                if continues(
-                    response.status,
-                    content_range=response.headers.get("Content-Range"),
-                    length=response.content_length,
-                    offset=offset,
-                    size=descriptor.size,
-                ):
-                    async with self._body(response, start=offset, size=descriptor.size) as body:
-                        yield body
-                    return
-                if response.status == 200:
-                    async with self._whole(question, response, descriptor) as body:
-                        yield body
-                    return
-        async with self._session.ask(question) as response, self._whole(question, response, descriptor) as body:
-            yield body
+        async with AsyncExitStack() as stack:
+            response = await stack.enter_async_context(self._session.ask(replace(question, offset=offset)))
+            start = offset if _continues(response, offset, descriptor.size) else 0
+            if start == 0 and response.status != 200:
+                await stack.aclose()  # a part that nobody asked for, or none: the whole, then
+                response = await stack.enter_async_context(self._session.ask(question))
+            length = response.content_length
+            if start == 0 and length is not None and length != descriptor.size:
+                raise SizeMismatch(f"{question.subject}: {length} bytes announced, {descriptor.size} expected")
+            yield BlobBody(
+                start=start,
+                chunks=await stack.enter_async_context(
+                    aclosing(chunks(self._reader(response), limit=descriptor.size - start + 1, clock=self._clock))
+                ),
+            )
 
-    @asynccontextmanager
-    async def _whole(
-        self, question: Question, response: aiohttp.ClientResponse, descriptor: Descriptor
-    ) -> AsyncIterator[BlobBody]:
-        length = response.content_length
-        if length is not None and length != descriptor.size:
-            raise SizeMismatch(f"{question.subject}: {length} bytes announced, {descriptor.size} expected")
-        async with self._body(response, start=0, size=descriptor.size) as body:
-            yield body
-
-    @asynccontextmanager
-    async def _body(self, response: aiohttp.ClientResponse, *, start: int, size: int) -> AsyncIterator[BlobBody]:
+    def _reader(self, response: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
         async def read() -> bytes:
             with translated(self._root.origin):
                 return await response.content.readany()
 
-        async with aclosing(chunks(read, limit=size - start + 1, clock=self._clock)) as parts:
-            yield BlobBody(start=start, chunks=parts)
+        return read
 
     async def _manifest(self, repository: str, path: str, digest: Digest | None) -> ManifestBody:
         question = self._question(repository, path, accept=_ACCEPT)
@@ -235,6 +219,13 @@ class RegistryClient:
             method=method,
             accept=accept,
         )
+
+
+def _continues(response: aiohttp.ClientResponse, offset: int, size: int) -> bool:
+    content_range = response.headers.get("Content-Range")
+    return continues(
+        response.status, content_range=content_range, length=response.content_length, offset=offset, size=size
+    )
 
 
 def _digest(header: str | None) -> Digest | None:

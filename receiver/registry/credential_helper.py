@@ -134,9 +134,8 @@ def _started(program: Path) -> Iterator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             _kill(process)
             process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
@@ -145,8 +144,9 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(pipe: IO[bytes], answer: list[bytes]) -> None:
+    """Read to the end, and close: on Windows, nobody else can while a grandchild keeps the reading from ending."""
     received = bytearray()
-    with contextlib.suppress(OSError, ValueError):  # closed under us after a kill
+    with pipe, contextlib.suppress(OSError):
         while len(received) <= MAX_ANSWER and (part := pipe.read(MAX_ANSWER)):
             received += part
     answer.append(bytes(received))
