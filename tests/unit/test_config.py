@@ -494,6 +494,7 @@ def test_a_proxy_is_only_used_where_it_is_configured(loaded: Loader) -> None:
     del environment["NO_PROXY"]
     assert loaded({**environment, "no_proxy": "c.d"}).no_proxy == parse_exemptions("c.d")
     assert loaded(environment).no_proxy == ()
+    assert loaded({"NO_PROXY": "nothing/that:we_read"}).no_proxy == ()
 
 
 def test_a_proxy_that_is_none_is_refused(loaded: Loader) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from receiver.blobs import BlobStore
-from receiver.errors import DigestMismatch, ProtocolViolation
+from receiver.errors import DigestMismatch, ProtocolViolation, RateLimited
 from receiver.oci import media
 from receiver.oci.digest import Digest
 from receiver.registry.client import RegistryClient
@@ -140,6 +140,19 @@ async def test_a_line_that_breaks_again_and_again_carries_a_large_blob(
     assert store.path(descriptor.digest).read_bytes() == large
     assert 5 <= len(offsets(server)) <= 8
     assert offsets(server) == sorted(offsets(server))
+
+
+async def test_a_registry_that_asks_for_time_is_not_asked_for_the_rest(
+    server: FakeRegistry, pushed: Digest, client: RegistryClient, store: BlobStore
+) -> None:
+    """However much came before: the time to wait is the task queue's to keep (hazards "429/503 Retry-After")."""
+    server.lie("GET blob", CUT, times=1)
+    server.lie("GET blob", faults.status(429, Retry_After="9"))
+
+    with pytest.raises(RateLimited):
+        await fetch(client, store, DESCRIPTOR)
+    assert len(offsets(server)) == 2
+    assert nothing_in(store)
 
 
 async def test_an_encoded_rest_is_refused(
