@@ -8,13 +8,13 @@ catalogue. The rooms, in that order:
 - ``tasks``      the durable list of addons that need a look
 - ``sync``       look, compare, plan, fetch, install; poll and replay
 - ``registry``   the pull client of the distribution specification
-- ``blobs``      verified content by digest, as an OCI image layout
+- ``blobs``      verified content by digest, as an OCI image layout (with ``ingest``: how it comes in)
 - ``catalog``    strict archives, staged trees, all-or-nothing exchange
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 
-``oci``, ``addon``, ``document`` and ``errors`` are the words that all of them share; ``config`` (with ``notation``,
-``settings_file`` and ``secret``), ``log``, ``lock``, ``report`` and ``metrics`` what a program needs besides. ``app``
-builds it all, ``serve`` keeps it running, ``cli`` is the command line.
+``oci``, ``addon``, ``document`` and ``errors`` are the words that all of them share; ``config`` (with ``setting``,
+``notation``, ``settings_file`` and ``secret``), ``log``, ``lock``, ``report`` and ``metrics`` what a program needs
+besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is the command line.
 """
 
 __version__ = "0.1.0"

@@ -17,8 +17,11 @@ from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
 from receiver.errors import QueueUnavailable, ReceiverError
 from receiver.oci.manifest import DocumentLimits
-from receiver.registry.auth import Credentials
+from receiver.registry.auth import Credentials, CredentialSource, IdentityToken
 from receiver.registry.client import RegistryClient
+from receiver.registry.docker_config import DockerConfig
+from receiver.registry.location import Location
+from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
 from receiver.sync.circuit import Circuit
@@ -56,20 +59,30 @@ class Parts:
 
 def registry_client(settings: Settings) -> RegistryClient:
     """The client of the configured registry; it opens nothing yet."""
-
-    def credentials() -> Credentials | None:
-        password = settings.registry_password.word()
-        if settings.registry_username is None or password is None:
-            return None
-        return Credentials(username=settings.registry_username, password=password)
-
     return RegistryClient(
         settings.registry,
-        credentials=credentials,
+        credentials=_credential_source(settings),
+        token_services=settings.token_services,
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
+        proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
         user_agent=f"addon-sync/{__version__}",
         max_document_size=document_limits(settings).max_size,
     )
+
+
+def _credential_source(settings: Settings) -> CredentialSource:
+    """The settings; without a user name there, Docker's configuration."""
+    docker = None
+    if settings.docker_config is not None:
+        docker = DockerConfig(settings.docker_config, Location.of(settings.registry).origin)
+
+    def credentials() -> Credentials | IdentityToken | None:
+        if settings.registry_username is None:
+            return None if docker is None else docker()
+        password = settings.registry_password.word()
+        return None if password is None else Credentials(username=settings.registry_username, password=password)
+
+    return credentials
 
 
 def archive_limits(settings: Settings) -> ArchiveLimits:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import aiofiles
 
 from receiver.document import encode
-from receiver.errors import DigestMismatch, InstallError, SizeMismatch
+from receiver.errors import InstallError, SizeMismatch
+from receiver.ingest import Incoming, Ingest, InMemory, check_hash
 from receiver.links import is_plain_folder
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
@@ -79,21 +80,14 @@ class BlobStore:
         """Where the blob is, or would be."""
         return self._blobs / digest.hex
 
-    async def ingest(self, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
-        """Write ``chunks`` to disk while size and SHA-256 are checked; the blob appears only when both hold.
-
-        Raises:
-            SizeMismatch: more or fewer bytes; nothing is read after the first byte too many, nothing is left behind.
-            DigestMismatch: other bytes; nothing is left behind.
-            InstallError: the disk refused; nothing is left behind.
-        """
-        path = self.path(descriptor.digest)
-        if descriptor.size <= _SMALL:
-            content = await _collected(descriptor, chunks)
-            await asyncio.to_thread(self._replace, path, content)
-        else:
-            await self._stream(descriptor, chunks, path)
-        return path
+    @contextlib.asynccontextmanager
+    async def ingest(self, descriptor: Descriptor) -> AsyncIterator[Ingest]:
+        """Take a blob in, in one go or in several; what is not whole at the end of this is removed."""
+        ingest = Ingest(descriptor, self.path(descriptor.digest), fresh=self._incoming, discard=self._clean)
+        try:
+            yield ingest
+        finally:
+            await ingest.drop()
 
     async def put(self, digest: Digest, content: bytes) -> Path:
         """Store a small document whose digest has been verified.
@@ -120,7 +114,7 @@ class BlobStore:
                 content = b""
         if len(content) != descriptor.size:
             raise SizeMismatch(f"{descriptor.digest} is not whole in the blob store, or not there")
-        _check_hash(descriptor, hashlib.sha256(content).hexdigest())
+        check_hash(descriptor, hashlib.sha256(content).hexdigest())
         return content
 
     def discard_damaged(self, descriptors: Collection[Descriptor]) -> list[Descriptor]:
@@ -197,22 +191,13 @@ class BlobStore:
             path.unlink(missing_ok=True)
             return True
 
-    async def _stream(self, descriptor: Descriptor, chunks: AsyncIterator[bytes], path: Path) -> None:
-        incoming = _Incoming(self._temporary())
-        try:
-            await incoming.open()
-            async for chunk in _bounded(descriptor, chunks):
-                await incoming.write(chunk)
-            _check_hash(descriptor, incoming.hexdigest())
-            await incoming.publish(path, descriptor.size)
-        except BaseException:
-            await self._clean(incoming)
-            raise
+    def _incoming(self, descriptor: Descriptor) -> Incoming:
+        return InMemory(self._replace) if descriptor.size <= _SMALL else _OnDisk(self._temporary())
 
     def _temporary(self) -> Path:
         return self._ingest / uuid.uuid4().hex
 
-    def _replace(self, path: Path, content: bytes) -> None:
+    def _replace(self, path: Path, content: bytes | bytearray) -> None:
         temporary = self._temporary()
         with _refused(path):
             try:
@@ -221,7 +206,7 @@ class BlobStore:
             finally:
                 temporary.unlink(missing_ok=True)
 
-    async def _clean(self, incoming: "_Incoming") -> None:
+    async def _clean(self, incoming: Incoming) -> None:
         """Discard, to the end also where this task is cancelled a second time."""
         task = asyncio.create_task(incoming.discard())
         self._cleaning.add(task)
@@ -229,7 +214,7 @@ class BlobStore:
         await asyncio.shield(task)
 
 
-class _Incoming:
+class _OnDisk:
     """A temporary file on its way in.
 
     A thread cannot be cancelled, so each operation runs to its end even where nobody waits for it any more; `discard`
@@ -268,7 +253,8 @@ class _Incoming:
             await asyncio.shield(self._last)
 
     async def _open(self) -> None:
-        self._file = await aiofiles.open(self._path, "xb")
+        if self._file is None:
+            self._file = await aiofiles.open(self._path, "xb")
 
     async def _write(self, chunk: bytes) -> None:
         assert self._file is not None
@@ -285,29 +271,6 @@ class _Incoming:
     async def _close(self) -> None:
         if self._file is not None:
             await self._file.close()
-
-
-async def _bounded(descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass ``chunks`` on, and no byte more or fewer than promised: size before hash (image-spec descriptor.md)."""
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > descriptor.size:
-            raise SizeMismatch(f"{descriptor.digest}: more than the {descriptor.size} bytes of its descriptor")
-        yield chunk
-    if size != descriptor.size:
-        raise SizeMismatch(f"{descriptor.digest}: {size} bytes, {descriptor.size} in its descriptor")
-
-
-async def _collected(descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> bytes:
-    content = b"".join([chunk async for chunk in _bounded(descriptor, chunks)])
-    _check_hash(descriptor, hashlib.sha256(content).hexdigest())
-    return content
-
-
-def _check_hash(descriptor: Descriptor, actual: str) -> None:
-    if actual != descriptor.digest.hex:
-        raise DigestMismatch(f"{descriptor.digest}: the bytes hash to sha256:{actual}")
 
 
 def _settle(temporary: Path, final: Path, size: int) -> None:

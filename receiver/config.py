@@ -8,13 +8,31 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from receiver.addon import AddonRepository, TagPolicy, VersionRange
+from receiver.addon import AddonRepository, TagPolicy
 from receiver.errors import ConfigError, ReceiverError
-from receiver.notation import Endpoint, parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
-from receiver.oci.reference import RegistryAddress, Repository
+from receiver.notation import (
+    Endpoint,
+    parse_bool,
+    parse_count,
+    parse_duration,
+    parse_endpoint,
+    parse_list,
+    parse_log_format,
+    parse_origins,
+    parse_path,
+    parse_prefix,
+    parse_size,
+    parse_tag_policy,
+    parse_text,
+    parse_version_range,
+)
+from receiver.oci.reference import RegistryAddress
+from receiver.registry.location import Origin
+from receiver.registry.proxy import Exemption, parse_exemptions, parse_proxy
 from receiver.secret import Secret, password, tokens
+from receiver.setting import Setting
 from receiver.settings_file import read_settings_file
 
 
@@ -38,6 +56,10 @@ class Settings:
     semver_range: str
     registry_username: str | None
     registry_password: Secret
+    docker_config: Path | None
+    token_services: tuple[Origin, ...]
+    proxy: Origin | None
+    no_proxy: tuple[Exemption, ...]
     ca_file: Path | None
     client_cert: Path | None
     client_key: Path | None
@@ -70,85 +92,17 @@ class Settings:
         return self.install_dir / "addons"
 
 
-def _parse_text(text: str) -> str:
-    return text.strip()
-
-
-def _parse_path(text: str) -> Path:
-    # An empty path would be the working folder, whatever that is.
-    if not text.strip() or "\0" in text:
-        raise ValueError("expected a path")
-    return Path(text.strip())
-
-
-def _parse_prefix(text: str) -> str:
-    if not text.endswith("/"):
-        raise ValueError("expected a prefix that ends with a slash, such as addons/")
-    Repository.parse(text[:-1])
-    return text
-
-
-def _parse_policy(text: str) -> TagPolicy:
-    if text not in {"latest-or-semver", "semver"}:
-        raise ValueError("expected latest-or-semver or semver")
-    return cast("TagPolicy", text)
-
-
-def _parse_range(text: str) -> str:
-    VersionRange.parse(text)
-    return text
-
-
-def _parse_format(text: str) -> str:
-    if text not in {"text", "json"}:
-        raise ValueError("expected text or json")
-    return text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A row of the table. ``default`` is text in the form that users write; None where there is none."""
-
-    name: str
-    """The environment variable."""
-    field: str
-    parse: Callable[[str], Any]
-    default: str | None
-    help: str
-    placeholder: str
-    """What stands for the value in help texts."""
-    yaml: tuple[type, ...] = (str,)
-    """What a YAML file may give. Not numbers for texts: YAML would have read 0123 as 83, and 1.10 as 1.1."""
-    windows: str | None = None
-    """The default on Windows, where that is another one."""
-    secret: bool = False
-    has_flag: bool = True
-    """False: by environment and file only, so that help texts stay short."""
-
-    @property
-    def key(self) -> str:
-        """The name in a YAML file; with dashes, the flag."""
-        return self.name.removeprefix("ADDON_SYNC_").lower()
-
-    @property
-    def flag(self) -> str:
-        """The flag; a secret has only the one of its file, since other users see command lines."""
-        return "--" + self.key.replace("_", "-") + ("-file" if self.secret else "")
-
-    def default_on(self, system: str) -> str | None:
-        """The default where ``os.name`` is ``system``."""
-        return self.windows if system == "nt" and self.windows is not None else self.default
-
-
 _KINDS: dict[Callable[[str], Any], tuple[str, tuple[type, ...]]] = {
     parse_bool: ("BOOL", (str, bool, int)),
     parse_count: ("COUNT", (str, int)),
     parse_duration: ("DURATION", (str, int)),
     parse_size: ("SIZE", (str, int)),
     parse_list: ("LIST", (str, list)),
+    parse_origins: ("LIST", (str, list)),
+    parse_exemptions: ("LIST", (str, list)),
     tokens: ("LIST", (str, list)),
     parse_endpoint: ("ADDRESS", (str,)),
-    _parse_path: ("PATH", (str,)),
+    parse_path: ("PATH", (str,)),
 }
 
 
@@ -164,11 +118,11 @@ def _limit(name: str, parse: Callable[[str], Any], default: str, text: str) -> S
 
 SETTINGS: tuple[Setting, ...] = (
     _setting(
-        "REGISTRY_URL", _parse_text, None, "oci://host[:port] of the registry; no repository path", field="registry"
+        "REGISTRY_URL", parse_text, None, "oci://host[:port] of the registry; no repository path", field="registry"
     ),
     _setting(
         "K2S_INSTALL_DIR",
-        _parse_path,
+        parse_path,
         None,
         "the folder that K2s is installed in; the catalogue is the folder addons in it",
         field="install_dir",
@@ -187,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         "ADDON_SYNC_STATE_DIR",
-        _parse_path,
+        parse_path,
         None,
         "queue, journal, blobs, staging and backups; on the volume of addons, not below it; "
         "without it, .addon-sync in K2S_INSTALL_DIR",
@@ -213,18 +167,44 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         "ADDON_SYNC_REPOSITORY_PREFIX",
-        _parse_prefix,
+        parse_prefix,
         "addons/",
         "where addon repositories are; project/addons/ for some",
     ),
     _setting("ADDON_SYNC_REPOSITORIES", parse_list, "", "repositories to poll where the registry has no catalogue"),
-    _setting("ADDON_SYNC_TAG_POLICY", _parse_policy, "latest-or-semver", "latest-or-semver, or semver"),
-    _setting("ADDON_SYNC_SEMVER_RANGE", _parse_range, ">=0.0.0-0", "with semver: which versions count"),
-    _setting("ADDON_SYNC_REGISTRY_USERNAME", _parse_text, None, "user name at the registry"),
+    _setting("ADDON_SYNC_TAG_POLICY", parse_tag_policy, "latest-or-semver", "latest-or-semver, or semver"),
+    _setting("ADDON_SYNC_SEMVER_RANGE", parse_version_range, ">=0.0.0-0", "with semver: which versions count"),
+    _setting("ADDON_SYNC_REGISTRY_USERNAME", parse_text, None, "user name at the registry"),
     _setting("ADDON_SYNC_REGISTRY_PASSWORD", password, None, "password or token at the registry", secret=True),
-    _setting("ADDON_SYNC_CA_FILE", _parse_path, None, "certificates (PEM) that the registry's is checked against"),
-    _setting("ADDON_SYNC_CLIENT_CERT", _parse_path, None, "client certificate (PEM) for the registry"),
-    _setting("ADDON_SYNC_CLIENT_KEY", _parse_path, None, "its private key (PEM)"),
+    _setting(
+        "DOCKER_CONFIG",
+        parse_path,
+        None,
+        "folder of Docker's config.json, for credentials that are not set here; without it, .docker in the home folder",
+        field="docker_config",
+    ),
+    _setting(
+        "ADDON_SYNC_TOKEN_SERVICES",
+        parse_origins,
+        "",
+        "token services at other hosts or ports than the registry's that may be asked, and get its credentials: "
+        "https://host[:port]",
+    ),
+    _setting(
+        "ADDON_SYNC_PROXY",
+        parse_proxy,
+        None,
+        "proxy to the registry, http://host:port; those that the environment names are not used",
+    ),
+    _setting(
+        "ADDON_SYNC_NO_PROXY",
+        parse_exemptions,
+        None,
+        "hosts, domains and networks that are asked without it; without this setting, NO_PROXY of the environment",
+    ),
+    _setting("ADDON_SYNC_CA_FILE", parse_path, None, "certificates (PEM) that the registry's is checked against"),
+    _setting("ADDON_SYNC_CLIENT_CERT", parse_path, None, "client certificate (PEM) for the registry"),
+    _setting("ADDON_SYNC_CLIENT_KEY", parse_path, None, "its private key (PEM)"),
     _setting("ADDON_SYNC_MAX_LAYER_SIZE", parse_size, "256MiB", "limit of one layer, compressed"),
     _setting("ADDON_SYNC_MAX_ADDON_SIZE", parse_size, "1GiB", "limit of an artifact's layers, unpacked"),
     _setting("ADDON_SYNC_MAX_FILES", parse_count, "50000", "limit of files and folders in an artifact"),
@@ -258,7 +238,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting("ADDON_SYNC_JOURNAL_AGE", parse_duration, "30d", "how long deliveries are kept for replay"),
     _setting("ADDON_SYNC_JOURNAL_SIZE", parse_size, "128MiB", "how much of their bodies is kept"),
-    _setting("ADDON_SYNC_LOG_FORMAT", _parse_format, "text", "text or json"),
+    _setting("ADDON_SYNC_LOG_FORMAT", parse_log_format, "text", "text or json"),
 )
 
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -283,6 +263,9 @@ def load(
         _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}"),
     ]
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
+    values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
+    if values["no_proxy"] is None:
+        values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -314,7 +297,9 @@ def _parsed(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.parse(text)
     except (ValueError, ReceiverError) as error:
-        raise ConfigError(f"{where}: {text[:200]!r}: {error}") from error
+        # What stands before an @ may be a password that has no place there.
+        shown = "" if "@" in text else f"{text[:200]!r}: "
+        raise ConfigError(f"{where}: {shown}{error}") from error
 
 
 def _secret(setting: Setting, sources: list[_Source]) -> Secret:
@@ -363,6 +348,18 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
         raise ConfigError(
             "ADDON_SYNC_REGISTRY_USERNAME and ADDON_SYNC_REGISTRY_PASSWORD belong together: one of them is not set"
         )
+
+
+def _docker_folder(environment: Mapping[str, str], system: str) -> Path | None:
+    """Where Docker itself looks; none for a service without a home."""
+    home = environment.get("USERPROFILE" if system == "nt" else "HOME")
+    return Path(home) / ".docker" if home else None
+
+
+def _no_proxy(environment: Mapping[str, str]) -> tuple[Exemption, ...]:
+    name = "NO_PROXY" if "NO_PROXY" in environment else "no_proxy"
+    exemptions: tuple[Exemption, ...] = _parsed(_BY_KEY["no_proxy"], environment.get(name, ""), name)
+    return exemptions
 
 
 def _check_folders(values: dict[str, Any]) -> None:

@@ -1,8 +1,15 @@
-"""How settings are written: durations, sizes, lists, addresses. Text in, value out; a `ValueError` says how. Pure."""
+"""How settings are written: durations, sizes, lists, addresses, names. Text in, value out; an error says how. Pure."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from receiver.addon import TagPolicy, VersionRange
+from receiver.errors import ProtocolViolation
+from receiver.oci.reference import Repository
+from receiver.registry.location import Location, Origin
 
 # ASCII digits only, and few: what no int, float or SQLite column could hold never comes about.
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|[smhd])")
@@ -110,3 +117,82 @@ def _is_host(bracketed: str | None, plain: str) -> bool:
 def parse_list(text: str) -> tuple[str, ...]:
     """Comma separated; blanks around and between are dropped."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def parse_text(text: str) -> str:
+    """A text, without the blanks around it."""
+    return text.strip()
+
+
+def parse_path(text: str) -> Path:
+    """A path.
+
+    Raises:
+        ValueError: an empty one, which would be the working folder, whatever that is.
+    """
+    if not text.strip() or "\0" in text:
+        raise ValueError("expected a path")
+    return Path(text.strip())
+
+
+def parse_prefix(text: str) -> str:
+    """What the names of addon repositories begin with.
+
+    Raises:
+        ValueError, InvalidNameError: not the beginning of a repository name, up to a slash.
+    """
+    if not text.endswith("/"):
+        raise ValueError("expected a prefix that ends with a slash, such as addons/")
+    Repository.parse(text[:-1])
+    return text
+
+
+def parse_tag_policy(text: str) -> TagPolicy:
+    """``latest-or-semver`` or ``semver``.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text not in {"latest-or-semver", "semver"}:
+        raise ValueError("expected latest-or-semver or semver")
+    return cast("TagPolicy", text)
+
+
+def parse_version_range(text: str) -> str:
+    """A range of versions.
+
+    Raises:
+        ReceiverError: it is none.
+    """
+    VersionRange.parse(text)
+    return text
+
+
+def parse_log_format(text: str) -> str:
+    """``text`` or ``json``.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text not in {"text", "json"}:
+        raise ValueError("expected text or json")
+    return text
+
+
+def parse_origins(text: str) -> tuple[Origin, ...]:
+    """``https://host[:port]``, several comma separated.
+
+    Raises:
+        ValueError: another scheme, a user name, a path.
+    """
+    return tuple(_origin(part) for part in parse_list(text))
+
+
+def _origin(text: str) -> Origin:
+    try:
+        location = Location.parse(text)
+    except ProtocolViolation as error:
+        raise ValueError("expected https://host[:port], without a user name") from error
+    if location.target != "/":
+        raise ValueError("expected https://host[:port], without a path")
+    return location.origin

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from receiver.config import SETTINGS, Setting
+from receiver.config import SETTINGS
+from receiver.setting import Setting
 from tests.fault.hazards import GROUPS, Group
 from tests.support.hazards import Case, Elsewhere
 

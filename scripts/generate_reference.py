@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from receiver.cli.main import COMMANDS, cli
-from receiver.config import SETTINGS, Setting
+from receiver.config import SETTINGS
+from receiver.setting import Setting
 from scripts import generate_hardening
 
 ROOT = Path(__file__).parents[1]

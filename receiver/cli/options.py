@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from receiver.config import SETTINGS, Setting, Settings, load
+from receiver.config import SETTINGS, Settings, load
 from receiver.log import configure
+from receiver.setting import Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

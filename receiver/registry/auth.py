@@ -1,6 +1,7 @@
 """Credentials and tokens: who gets which, and for how long.
 
-The password goes to the registry's own origin and nowhere else; a token is for one repository, to pull.
+The password goes to the registry's own origin and to token services that the operator has listed, and nowhere else; a
+token is for one repository, to pull.
 """
 
 import asyncio
@@ -8,19 +9,28 @@ import base64
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from receiver.document import Document, InvalidDocument, decode
 from receiver.errors import AccessDenied, ProtocolViolation
-from receiver.registry.challenge import Challenge, choose, parse_challenges, token_request, token_service
+from receiver.registry.challenge import (
+    Challenge,
+    choose,
+    parse_challenges,
+    refresh_form,
+    token_request,
+    token_service,
+)
 from receiver.registry.location import Location, Origin
 
 MAX_TOKEN_ANSWER = 1024 * 1024
 """Bytes; hazards "Limits"."""
 _MAX_LIFE = 300.0
+"""Seconds that a token or a password is used before the registry is asked for its challenge again. A password too: a
+helper's ends after hours, which some registries (Amazon ECR) say with 403 and not with a challenge."""
 _MARGIN = 5.0
-"""Seconds: a token is kept at most five minutes, and not used in its last moments."""
+"""Seconds: a token is not used in its last moments."""
 _DEFAULT_LIFE = 60
 """Seconds; the token specification's default for ``expires_in``."""
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
@@ -40,10 +50,17 @@ class Credentials:
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
 
 
-CredentialSource = Callable[[], Credentials | None]
-"""Asked in a thread whenever the registry challenges, so that a secret in a file may change."""
-TokenFetch = Callable[[Location, Mapping[str, str]], Awaitable[bytes]]
-"""Asks a token service; the body of its answer, at most `MAX_TOKEN_ANSWER` bytes."""
+@dataclass(frozen=True, slots=True)
+class IdentityToken:
+    """What Docker keeps as ``identitytoken``: a token service gives access tokens for it (RFC 6749 section 6)."""
+
+    text: str = field(repr=False)
+
+
+CredentialSource = Callable[[], Credentials | IdentityToken | None]
+"""Asked in a thread whenever the registry challenges, so that a secret in a file may change; may raise AccessDenied."""
+TokenFetch = Callable[[Location, Mapping[str, str], bytes | None], Awaitable[bytes]]
+"""Asks a token service, with a form or without; the body of its answer, at most `MAX_TOKEN_ANSWER` bytes."""
 
 
 class _TokenAnswer(Document, frozen=True, rename=None):  # this document alone spells its members in snake_case
@@ -66,24 +83,26 @@ class Authorizer:
         registry: Origin,
         *,
         credentials: CredentialSource | None,
+        token_services: Collection[Origin] = (),
         fetch: TokenFetch,
         clock: Callable[[], float],
     ) -> None:
         self._registry = registry
+        self._token_services = frozenset(token_services)
         self._credentials = credentials
         self._fetch = fetch
         self._clock = clock
-        self._basic: str | None = None
+        self._basic: _Grant | None = None
         self._tokens: dict[str, _Grant] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._warned = False
 
     def header(self, scope: str) -> str | None:
         """The ``Authorization`` header to send with a request of ``scope``; None before the first challenge."""
-        grant = self._tokens.get(scope)
-        if grant is not None and grant.expires > self._clock():
-            return grant.header
-        return self._basic
+        for grant in (self._tokens.get(scope), self._basic):
+            if grant is not None and grant.expires > self._clock():
+                return grant.header
+        return None
 
     async def renew(self, scope: str, *, refused: str | None, challenges: str) -> str:
         """The header that answers ``challenges`` after a 401 to ``refused``; requests that wait together ask once.
@@ -104,29 +123,36 @@ class Authorizer:
     async def _answer_basic(self, challenge: Challenge, scope: str, refused: str | None) -> str:
         del challenge, scope  # Basic knows neither
         credentials = await self._ask_credentials()
-        if credentials is None:
+        if not isinstance(credentials, Credentials):
+            found = "" if credentials is None else " (Docker's configuration has an identity token, which is neither)"
             raise AccessDenied(
-                f"{self._registry} asks for a user name and a password: set ADDON_SYNC_REGISTRY_USERNAME and "
-                "ADDON_SYNC_REGISTRY_PASSWORD"
+                f"{self._registry} asks for a user name and a password{found}: set ADDON_SYNC_REGISTRY_USERNAME and "
+                "ADDON_SYNC_REGISTRY_PASSWORD, or use docker login"
             )
         header = credentials.basic()
         if header == refused:
             # The same again would only bring the account nearer to being locked.
             raise AccessDenied(f"{self._registry} refuses the user name and password; check both")
         self._warn_of_plain_http()
-        self._basic = header
+        self._basic = _Grant(header, self._clock() + _MAX_LIFE)
         return header
 
     async def _answer_bearer(self, challenge: Challenge, scope: str, refused: str | None) -> str:
         del refused  # a new token is another one
-        realm = token_service(challenge, registry=self._registry)
-        # The service may be at another port of the registry's host; the password stays at the registry's own origin.
-        credentials = await self._ask_credentials() if realm.origin == self._registry else None
-        headers = {"Authorization": credentials.basic()} if credentials is not None else {}
-        if headers:
+        realm = token_service(challenge, registry=self._registry, allowed=self._token_services)
+        service = challenge.parameters.get("service")
+        # The service may be at another port of the registry's host; credentials go there only where it is listed.
+        trusted = realm.origin == self._registry or realm.origin in self._token_services
+        credentials = await self._ask_credentials() if trusted else None
+        if credentials is not None:
             self._warn_of_plain_http()
-        question = token_request(realm, service=challenge.parameters.get("service"), scope=scope)
-        grant = self._parse_grant(await self._fetch(question, headers))
+        if isinstance(credentials, IdentityToken):
+            form = refresh_form(service=service, scope=scope, token=credentials.text)
+            answer = await self._fetch(realm, {"Content-Type": "application/x-www-form-urlencoded"}, form)
+        else:
+            headers = {"Authorization": credentials.basic()} if credentials is not None else {}
+            answer = await self._fetch(token_request(realm, service=service, scope=scope), headers, None)
+        grant = self._parse_grant(answer)
         now = self._clock()
         self._tokens = {known: kept for known, kept in self._tokens.items() if kept.expires > now}
         self._tokens[scope] = grant
@@ -143,7 +169,7 @@ class Authorizer:
         life = answer.expires_in if answer.expires_in is not None else _DEFAULT_LIFE
         return _Grant(f"Bearer {token}", self._clock() + min(max(life - _MARGIN, 0.0), _MAX_LIFE))
 
-    async def _ask_credentials(self) -> Credentials | None:
+    async def _ask_credentials(self) -> Credentials | IdentityToken | None:
         return None if self._credentials is None else await asyncio.to_thread(self._credentials)
 
     def _warn_of_plain_http(self) -> None:

@@ -5,7 +5,7 @@ distribution project's token specification.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -71,16 +71,21 @@ def choose(challenges: Iterable[Challenge]) -> Challenge:
     return chosen
 
 
-def token_service(challenge: Challenge, *, registry: Origin) -> Location:
+def token_service(challenge: Challenge, *, registry: Origin, allowed: Collection[Origin] = ()) -> Location:
     """Judge the realm of a Bearer challenge: a 401 may name any URL (CVE-2026-48978, CVE-2026-33540; hazards J1 to J5).
 
+    This judges names; what they resolve to is judged when a connection is made (`receiver.registry.transport`).
+
     Raises:
-        AccessDenied: another host than the registry's, or plain HTTP for a registry with TLS.
+        AccessDenied: neither at the registry's host nor ``allowed``, or plain HTTP for a registry with TLS.
         ProtocolViolation: no realm, or one that is no URL.
     """
     realm = Location.parse(challenge.parameters.get("realm", ""))
-    if realm.origin.host != registry.host:
-        raise AccessDenied(f"{registry} names a token service at another host, {realm.origin}; it is not asked")
+    if realm.origin.host != registry.host and realm.origin not in allowed:
+        raise AccessDenied(
+            f"{registry} names a token service at another host, {realm.origin}; it is not asked. "
+            "If it belongs to the registry, list it in ADDON_SYNC_TOKEN_SERVICES"
+        )
     if registry.scheme == "https" and realm.origin.scheme != "https":
         raise AccessDenied(f"{registry} names a token service with plain HTTP, {realm.origin}; it is not asked")
     return realm
@@ -91,6 +96,15 @@ def token_request(realm: Location, *, service: str | None, scope: str) -> Locati
     wanted = {"scope": scope} if service is None else {"service": service, "scope": scope}
     query = "&".join(part for part in (realm.query, urlencode(wanted)) if part)
     return realm.at(f"{realm.path}?{query}")
+
+
+def refresh_form(*, service: str | None, scope: str, token: str) -> bytes:
+    """The form that asks for an access token in exchange for an identity token.
+
+    Distribution's token specification, "OAuth2 Token Authentication": POST, ``grant_type=refresh_token``.
+    """
+    form = {"grant_type": "refresh_token", "client_id": "addon-sync", "scope": scope, "refresh_token": token}
+    return urlencode(form if service is None else form | {"service": service}).encode("ascii")
 
 
 def _skip(header: str, position: int) -> int:

@@ -1,12 +1,12 @@
 """The pull client: catalogue, tags, manifests and blobs of one registry (distribution-spec, "Pull").
 
 Fulfils `receiver.sync.ports.Registry`. Documents are asked for up to three times; a blob only once, since what already
-went to its reader cannot be taken back: `receiver.sync.fetch` repeats it as a whole.
+went to its reader cannot be taken back: `receiver.sync.fetch` asks for the rest.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Self
 
@@ -20,13 +20,15 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import MAX_DOCUMENT_SIZE
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.registry.auth import CredentialSource
-from receiver.registry.location import Location
+from receiver.registry.location import Location, Origin
 from receiver.registry.pages import MAX_PAGE_SIZE, PAGE_LENGTH, Listing
+from receiver.registry.proxy import Proxy
+from receiver.registry.ranges import continues
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
 from receiver.registry.stream import chunks
 from receiver.registry.transport import TlsFiles, Transport, translated
-from receiver.sync.ports import ManifestBody
+from receiver.sync.ports import BlobBody, ManifestBody
 
 _ACCEPT = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))
 _CATALOGUE_SCOPE = "registry:catalog:*"
@@ -49,7 +51,9 @@ class RegistryClient:
         address: RegistryAddress,
         *,
         credentials: CredentialSource | None = None,
+        token_services: Collection[Origin] = (),
         tls: TlsFiles | None = None,
+        proxy: Proxy | None = None,
         user_agent: str,
         max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
@@ -60,8 +64,10 @@ class RegistryClient:
         self._clock = clock
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
-        self._transport = Transport(self._root.origin, tls=tls, user_agent=user_agent)
-        self._session = RegistrySession(self._root, self._transport, credentials=credentials, clock=clock)
+        self._transport = Transport(self._root.origin, tls=tls, proxy=proxy, user_agent=user_agent)
+        self._session = RegistrySession(
+            self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,8 +133,12 @@ class RegistryClient:
         """
         return await self._manifest(repository, f"manifests/{digest}", digest)
 
-    def blob(self, repository: str, descriptor: Descriptor) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream a blob in chunks of at most 1 MiB; at most ``size + 1`` bytes are handed on. Not verified here.
+    def blob(
+        self, repository: str, descriptor: Descriptor, *, offset: int = 0
+    ) -> AbstractAsyncContextManager[BlobBody]:
+        """Stream a blob in chunks of at most 1 MiB; at most one byte too many is handed on. Not verified here.
+
+        It begins at ``offset`` where the registry answers a range as it should, else at zero.
 
         Raises:
             InvalidNameError, UnsupportedContent: no repository name, or a foreign layer; nothing was sent.
@@ -137,21 +147,32 @@ class RegistryClient:
         """
         if descriptor.foreign:
             raise UnsupportedContent(f"{descriptor.digest} is a foreign layer (it names urls); it is never fetched")
-        return self._blob(self._question(repository, f"blobs/{descriptor.digest}"), descriptor)
+        return self._blob(self._question(repository, f"blobs/{descriptor.digest}"), descriptor, offset)
 
     @asynccontextmanager
-    async def _blob(self, question: Question, descriptor: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._session.ask(question) as response:
+    async def _blob(self, question: Question, descriptor: Descriptor, offset: int) -> AsyncIterator[BlobBody]:
+        async with AsyncExitStack() as stack:
+            response = await stack.enter_async_context(self._session.ask(replace(question, offset=offset)))
+            start = offset if _continues(response, offset, descriptor.size) else 0
+            if start == 0 and response.status != 200:
+                await stack.aclose()  # a part that nobody asked for, or none: the whole, then
+                response = await stack.enter_async_context(self._session.ask(question))
             length = response.content_length
-            if length is not None and length != descriptor.size:
+            if start == 0 and length is not None and length != descriptor.size:
                 raise SizeMismatch(f"{question.subject}: {length} bytes announced, {descriptor.size} expected")
+            yield BlobBody(
+                start=start,
+                chunks=await stack.enter_async_context(
+                    aclosing(chunks(self._reader(response), limit=descriptor.size - start + 1, clock=self._clock))
+                ),
+            )
 
-            async def read() -> bytes:
-                with translated(self._root.origin):
-                    return await response.content.readany()
+    def _reader(self, response: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
+        async def read() -> bytes:
+            with translated(self._root.origin):
+                return await response.content.readany()
 
-            async with aclosing(chunks(read, limit=descriptor.size + 1, clock=self._clock)) as body:
-                yield body
+        return read
 
     async def _manifest(self, repository: str, path: str, digest: Digest | None) -> ManifestBody:
         question = self._question(repository, path, accept=_ACCEPT)
@@ -198,6 +219,13 @@ class RegistryClient:
             method=method,
             accept=accept,
         )
+
+
+def _continues(response: aiohttp.ClientResponse, offset: int, size: int) -> bool:
+    content_range = response.headers.get("Content-Range")
+    return continues(
+        response.status, content_range=content_range, length=response.content_length, offset=offset, size=size
+    )
 
 
 def _digest(header: str | None) -> Digest | None:

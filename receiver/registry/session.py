@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
 
-from receiver.errors import ProtocolViolation, RegistryError
+from receiver.errors import AccessDenied, ProtocolViolation, RegistryError
 from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
 from receiver.registry.auth import MAX_TOKEN_ANSWER, Authorizer, CredentialSource
 from receiver.registry.location import Location, Origin, redirect_target
@@ -21,6 +21,9 @@ DOCUMENT_DEADLINE = 60.0
 _ERROR_DEADLINE = 5.0
 """Seconds for an error body, of which only the codes are wanted."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RANGE_ANSWERS = frozenset({206, 416})
+_MAY_PASS = frozenset({408, 429})
+"""Statuses below 500 that time cures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Question:
     """For messages: the registry and what was asked of it."""
     method: str = "GET"
     accept: str = "*/*"
+    offset: int = 0
+    """From which byte on; then the answer may also be 206 or 416, which the asker judges."""
     remedy: str | None = None
     """What an operator can do where the registry refuses this, if that is special."""
 
@@ -47,15 +52,22 @@ class RegistrySession:
         transport: Transport,
         *,
         credentials: CredentialSource | None,
+        token_services: Collection[Origin] = (),
         clock: Callable[[], float],
     ) -> None:
         self._registry = registry.origin
         self._transport = transport
-        self._authorizer = Authorizer(registry.origin, credentials=credentials, fetch=self._fetch_token, clock=clock)
+        self._authorizer = Authorizer(
+            registry.origin,
+            credentials=credentials,
+            token_services=token_services,
+            fetch=self._fetch_token,
+            clock=clock,
+        )
 
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open the answer to ``question``: its status is 200, its body has no encoding and is not read yet.
+        """Open the answer to ``question``: its status is 200 (see `Question.offset`), its body has no encoding.
 
         Raises:
             RegistryError: by what cures it.
@@ -113,10 +125,12 @@ class RegistrySession:
         headers = {"Accept": question.accept}
         if header is not None:
             headers["Authorization"] = header
+        if question.offset:
+            headers["Range"] = f"bytes={question.offset}-"
         return await self._transport.send(question.method, question.location, headers)
 
     async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:
-        if response.status != 200:
+        if response.status != 200 and not (question.offset and response.status in _RANGE_ANSWERS):
             raise await self._error(response, question.subject, question.remedy)
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
@@ -124,17 +138,20 @@ class RegistrySession:
             raise ProtocolViolation(f"{question.subject}: the answer has a content encoding; refused")
 
     async def _error(self, response: aiohttp.ClientResponse, subject: str, remedy: str | None) -> RegistryError:
-        refusal = Refusal(
-            status=response.status,
-            retry_after=response.headers.get("Retry-After"),
-            codes=error_codes(await _error_body(response)),
-        )
-        return error_for(refusal, subject=subject, remedy=remedy, now=time.time())
+        return error_for(await _refusal(response), subject=subject, remedy=remedy, now=time.time())
 
-    async def _fetch_token(self, location: Location, headers: Mapping[str, str]) -> bytes:
-        response = await self._transport.send("GET", location, headers)
+    async def _fetch_token(self, location: Location, headers: Mapping[str, str], form: bytes | None) -> bytes:
+        method = "GET" if form is None else "POST"
+        response = await self._transport.send(method, location, headers, body=form)
         subject = f"token service of {self._registry}"
         async with _closing(response):
+            if 400 <= response.status < 500 and response.status not in _MAY_PASS:
+                # OAuth2 says 400 (RFC 6749 section 5.2); a 404 here must not be taken for a repository that is gone.
+                refusal = await _refusal(response)
+                raise AccessDenied(
+                    f"{subject}: no token for us ({refusal}); check the credentials (ADDON_SYNC_REGISTRY_USERNAME and "
+                    "ADDON_SYNC_REGISTRY_PASSWORD, else Docker's configuration)"
+                )
             if response.status != 200:
                 raise await self._error(response, subject, None)
             return await read_document(response, location.origin, limit=MAX_TOKEN_ANSWER, subject=subject)
@@ -158,6 +175,14 @@ async def read_document(
         remedy = f" ({setting})" if setting else ""
         raise ProtocolViolation(f"{subject}: the answer is longer than {limit} bytes{remedy}")
     return bytes(body)
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> Refusal:
+    return Refusal(
+        status=response.status,
+        retry_after=response.headers.get("Retry-After"),
+        codes=error_codes(await _error_body(response)),
+    )
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> bytes:

@@ -17,6 +17,7 @@ from yarl import URL  # part of aiohttp's interface: a judged URL must not be qu
 
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
+from receiver.registry.proxy import Proxy
 from receiver.registry.stream import READ_BUFFER
 
 HEAD_DEADLINE = 30.0
@@ -43,23 +44,28 @@ class TlsFiles:
 class Transport:
     """The connections to one registry and to where it redirects; opened on first use."""
 
-    def __init__(self, registry: Origin, *, tls: TlsFiles | None, user_agent: str) -> None:
+    def __init__(self, registry: Origin, *, tls: TlsFiles | None, proxy: Proxy | None = None, user_agent: str) -> None:
         self._registry = registry
         self._tls = tls or TlsFiles()
+        self._proxy = proxy
         self._user_agent = user_agent
-        self._session: aiohttp.ClientSession | None = None
+        self._direct: aiohttp.ClientSession | None = None
+        self._proxied: aiohttp.ClientSession | None = None
         self._resolver: RegistryResolver | None = None
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
 
-    async def send(self, method: str, location: Location, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def send(
+        self, method: str, location: Location, headers: Mapping[str, str], *, body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
 
         Raises:
             ConfigError: a TLS file cannot be used.
             Unavailable, ProtocolViolation: no answer, or none in HTTP.
         """
-        session = self._open()
+        proxy = self._proxy.origin if self._proxy is not None and self._proxy.serves(location.origin) else None
+        session = self._open_direct() if proxy is None else self._open_proxied()
         context = await self._context(location.origin)
         self._refuse_forbidden_number(location.origin)
         with translated(location.origin):
@@ -68,31 +74,41 @@ class Transport:
                     method,
                     URL(location.url, encoded=True),
                     headers=headers,
+                    data=body,
                     allow_redirects=False,
                     ssl=context if context is not None else True,
+                    proxy=None if proxy is None else str(proxy),
                 )
 
     async def close(self) -> None:
         """Close the connections; the next request opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        sessions, self._direct, self._proxied = (self._direct, self._proxied), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _open_direct(self) -> aiohttp.ClientSession:
+        if self._direct is None:
             self._resolver = RegistryResolver(self._registry)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, resolver=self._resolver
-                ),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
-                headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                read_bufsize=READ_BUFFER,
-            )
-        return self._session
+            self._direct = self._session(self._resolver)
+        return self._direct
+
+    def _open_proxied(self) -> aiohttp.ClientSession:
+        """One of its own: its connections lead to the proxy only, which the registry's word must not reach directly."""
+        if self._proxied is None:
+            self._proxied = self._session(aiohttp.ThreadedResolver())
+        return self._proxied
+
+    def _session(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, resolver=resolver),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=READ_BUFFER,
+        )
 
     async def _context(self, origin: Origin) -> ssl.SSLContext | None:
         if origin.scheme == "http":
@@ -180,6 +196,8 @@ def translated(origin: Origin) -> Iterator[None]:
 
 
 def _translation(error: Exception, origin: Origin) -> RegistryError:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Unavailable(f"{origin}: the proxy refuses to connect to it ({error.status}); check ADDON_SYNC_PROXY")
     if isinstance(error, aiohttp.ClientResponseError):
         return ProtocolViolation(f"{origin}: its answer is no HTTP")
     return Unavailable(f"{origin}: {_reason(error)}")
@@ -195,7 +213,9 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return f"its name does not resolve ({_text(error.os_error)}); check REGISTRY_URL"
         case aiohttp.ClientConnectorError():
-            return f"no connection ({_text(error.os_error)}); check REGISTRY_URL and that the registry runs"
+            proxied = isinstance(error, aiohttp.ClientProxyConnectionError)
+            check = "ADDON_SYNC_PROXY" if proxied else "REGISTRY_URL and that the registry runs"
+            return f"no connection{' to the proxy' if proxied else ''} ({_text(error.os_error)}); check {check}"
         case TimeoutError():
             return "no answer in time"
         case _:

@@ -1,13 +1,17 @@
-"""One blob from the registry into the store, repeated as a whole where the line breaks."""
+"""One blob from the registry into the store, continued where the line broke."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from receiver.errors import RateLimited, Unavailable
 from receiver.oci.descriptor import Descriptor
 from receiver.sync.ports import Blobs, Registry
 
 T = TypeVar("T")
+
+_WORTH_IT = 1024 * 1024
+"""Bytes that a round of tries must bring for another one: a large layer comes through a line that breaks often."""
 
 
 class Retry(Protocol):
@@ -29,22 +33,30 @@ async def fetch_blob(
 ) -> Path:
     """Fetch a blob that is not in the store yet; where it is now.
 
-    ``advanced`` is told how many more bytes have arrived, and takes them back (a negative count) before a repetition.
+    ``advanced`` is told how many more bytes have arrived, and takes back (a negative count) what was lost.
 
     Raises:
         RegistryError, ContentError, InstallError: nothing of the blob is in the store.
     """
+    counted = _Counted(advanced)
+    async with blobs.ingest(descriptor) as ingest:
 
-    async def once() -> Path:
-        counted = _Counted(advanced)
+        async def once() -> Path:
+            async with registry.blob(repository, descriptor, offset=ingest.received) as body:
+                counted.back_to(body.start)
+                return await ingest.take(body.start, counted.of(body.chunks))
+
         try:
-            async with registry.blob(repository, descriptor) as chunks:
-                return await blobs.ingest(descriptor, counted.of(chunks))
+            while True:
+                before = ingest.received
+                try:
+                    return await retry(once)
+                except Unavailable as error:
+                    if isinstance(error, RateLimited) or ingest.received - before < _WORTH_IT:
+                        raise
         except BaseException:
-            counted.take_back()
+            counted.back_to(0)
             raise
-
-    return await retry(once)
 
 
 class _Counted:
@@ -60,6 +72,7 @@ class _Counted:
             self._advanced(len(chunk))
             yield chunk
 
-    def take_back(self) -> None:
-        if self._passed:
-            self._advanced(-self._passed)
+    def back_to(self, position: int) -> None:
+        if self._passed != position:
+            self._advanced(position - self._passed)
+            self._passed = position

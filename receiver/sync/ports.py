@@ -21,6 +21,14 @@ class ManifestBody:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobBody:
+    """Bytes of a blob on their way: those from ``start`` to its end, in chunks of at most 1 MiB. Not verified."""
+
+    start: int
+    chunks: AsyncIterator[bytes]
+
+
 class Registry(Protocol):
     """The pull side of the distribution specification.
 
@@ -44,8 +52,10 @@ class Registry(Protocol):
         """The manifest or index with ``digest``; DigestMismatch where the bytes are others."""
         ...
 
-    def blob(self, repository: str, descriptor: Descriptor) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream a blob in chunks of at most 1 MiB; at most ``size + 1`` bytes are read. Not verified here."""
+    def blob(
+        self, repository: str, descriptor: Descriptor, *, offset: int = 0
+    ) -> AbstractAsyncContextManager[BlobBody]:
+        """Stream a blob, from ``offset`` where the registry can do that, else from zero; at most a byte too many."""
         ...
 
 
@@ -65,6 +75,27 @@ class Progress(Protocol):
         ...
 
 
+class Ingest(Protocol):
+    """One blob on its way to disk, in one go or in several."""
+
+    @property
+    def received(self) -> int:
+        """How many bytes are there, from the beginning."""
+        ...
+
+    async def take(self, start: int, chunks: AsyncIterator[bytes]) -> Path:
+        """Write ``chunks``, which begin at ``start``: where the last ones ended, or at zero, which drops those.
+
+        Size and SHA-256 over the whole are checked; the blob appears only when both hold.
+
+        Raises:
+            RegistryError: of ``chunks``; what has arrived is kept for the next call.
+            SizeMismatch, DigestMismatch: nothing is kept.
+            InstallError: the disk refused; nothing is kept.
+        """
+        ...
+
+
 class Blobs(Protocol):
     """A content-addressed folder: a blob under its digest is whole and true."""
 
@@ -76,13 +107,8 @@ class Blobs(Protocol):
         """Where the blob is, or would be."""
         ...
 
-    async def ingest(self, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
-        """Write ``chunks`` to disk while size and SHA-256 are checked; the blob appears only when both hold.
-
-        Raises:
-            SizeMismatch, DigestMismatch: nothing is left behind.
-            InstallError: the disk refused; nothing is left behind.
-        """
+    def ingest(self, descriptor: Descriptor) -> AbstractAsyncContextManager[Ingest]:
+        """Take a blob in; what is not whole at the end of this is removed."""
         ...
 
     async def put(self, digest: Digest, content: bytes) -> Path:

@@ -52,8 +52,8 @@ def address_of(server: AnyRegistry) -> RegistryAddress:
 
 
 async def read(client: Registry, repository: str, descriptor: Descriptor) -> list[bytes]:
-    async with client.blob(repository, descriptor) as chunks:
-        return [chunk async for chunk in chunks]
+    async with client.blob(repository, descriptor) as body:
+        return [chunk async for chunk in body.chunks]
 
 
 async def test_what_was_pushed_comes_back(server: AnyRegistry, client: Registry) -> None:
@@ -184,14 +184,26 @@ async def test_another_size_than_promised_is_refused_before_a_byte_is_read(
             await read(client, "addons/big", Descriptor(media_type=media.SCRIPTS, digest=digest, size=size))
 
 
+async def test_a_blob_is_continued_where_it_broke_off(server: AnyRegistry, client: Registry) -> None:
+    """From an offset to the end; what can be no offset is the whole (hazards "Range resume")."""
+    content = bytes(range(250)) * 4000
+    digest = await asyncio.to_thread(push_blob, server.url, "addons/big", content)
+    descriptor = Descriptor(media_type=media.SCRIPTS, digest=digest, size=len(content))
+
+    for offset, start in [(0, 0), (1, 1), (700_001, 700_001), (len(content) - 1, len(content) - 1), (len(content), 0)]:
+        async with client.blob("addons/big", descriptor, offset=offset) as body:
+            assert body.start == start
+            assert b"".join([chunk async for chunk in body.chunks]) == content[start:]
+
+
 async def test_a_connection_survives_a_blob_that_was_left_in_the_middle(server: AnyRegistry, client: Registry) -> None:
     """Leaving early cuts that connection only; the next question is answered."""
     content = b"z" * 5_000_000
     digest = await asyncio.to_thread(push_blob, server.url, "addons/big", content)
     descriptor = Descriptor(media_type=media.SCRIPTS, digest=digest, size=len(content))
 
-    async with client.blob("addons/big", descriptor) as chunks:
-        await anext(chunks)
+    async with client.blob("addons/big", descriptor) as body:
+        await anext(body.chunks)
 
     assert b"".join(await read(client, "addons/big", descriptor)) == content
 

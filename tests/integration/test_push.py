@@ -81,9 +81,9 @@ async def pulled(server: AnyRegistry, digest: Digest) -> Manifest | Index:
 async def content(server: AnyRegistry, descriptor: Descriptor) -> bytes:
     async with (
         RegistryClient(address_of(server), user_agent="addon-sync/test") as client,
-        client.blob(HELLO, descriptor) as chunks,
+        client.blob(HELLO, descriptor) as body,
     ):
-        return b"".join([chunk async for chunk in chunks])
+        return b"".join([chunk async for chunk in body.chunks])
 
 
 async def test_what_was_pushed_can_be_pulled(server: AnyRegistry, artifact: Artifact) -> None:

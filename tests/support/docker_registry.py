@@ -8,6 +8,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -41,6 +42,10 @@ class DockerRegistry:
 
     notify: Notify | None = None
     port: int = 0
+    auth: Mapping[str, object] | None = None
+    """Its section of that name; like ``tls``, it counts from the next `start`, so that a test pushes first."""
+    tls: Mapping[str, object] | None = None
+    """Its section ``http.tls``."""
     _folder: Path = field(init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
@@ -52,7 +57,7 @@ class DockerRegistry:
     @property
     def url(self) -> str:
         """The base URL, without a trailing slash."""
-        return f"http://{self.authority}"
+        return f"{'http' if self.tls is None else 'https'}://{self.authority}"
 
     def __enter__(self) -> Self:
         require_program()
@@ -115,9 +120,13 @@ class DockerRegistry:
         deadline = time.monotonic() + _START_DEADLINE
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
-                with _opener.open(f"{self.url}/v2/", timeout=2) as answer:
+                with _opener.open(f"http://{self.authority}/v2/", timeout=2) as answer:
                     # Another process might have taken the port meanwhile: then ours ends, and this is not its answer.
                     return answer.status == 200 and self._process.poll() is None
+            except urllib.error.HTTPError as error:
+                # 401 of one that asks for an account, 400 of one with TLS, which tells so in plain HTTP.
+                with error:
+                    return error.code in {400, 401} and self._process.poll() is None
             except (urllib.error.URLError, OSError):
                 time.sleep(0.02)
         return False
@@ -130,6 +139,10 @@ class DockerRegistry:
             # A fixed secret lets an upload go on after a restart.
             "http": {"addr": self.authority, "secret": "of a test"},
         }
+        if self.auth is not None:
+            config["auth"] = dict(self.auth)
+        if self.tls is not None:
+            config["http"] = {"addr": self.authority, "secret": "of a test", "tls": dict(self.tls)}
         if self.notify is not None:
             config["notifications"] = {"events": {"includereferences": True}, "endpoints": [_endpoint(self.notify)]}
         return config

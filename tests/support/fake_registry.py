@@ -26,6 +26,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -41,6 +42,7 @@ _PATHS = (
     ("blob", re.compile(r"/v2/(?P<repository>.+)/blobs/(?P<reference>[^/]+)\Z")),
     ("token", re.compile(r"/token\Z")),
 )
+_RANGE = re.compile(r"bytes=([0-9]+)-\Z")
 _OCTETS = "application/octet-stream"
 _MAX_BODY = 4 * 1024**3
 
@@ -104,6 +106,8 @@ class FakeRegistry:
         notify: Notify | None = None,
         basic: tuple[str, str] | None = None,
         bearer: bool = False,
+        identity_token: str | None = None,
+        tokens_of: "FakeRegistry | None" = None,
         tag_delay: float = 0.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -111,6 +115,10 @@ class FakeRegistry:
         self.notify = notify
         self.basic = basic
         self.bearer = bearer
+        self.identity_token = identity_token
+        self.realm: str | None = None
+        """Where tokens are given out; None: here."""
+        self._tokens: dict[str, str] = {} if tokens_of is None else tokens_of._tokens
         self.tag_delay = tag_delay
         """Seconds between the announcement of a manifest and its tag, which Distribution links afterwards."""
         self.tls = tls
@@ -120,7 +128,6 @@ class FakeRegistry:
         self.seen: list[Seen] = []
         self._repositories: dict[str, _Repository] = {}
         self._uploads: dict[str, bytearray] = {}
-        self._tokens: dict[str, str] = {}
         self._lies: list[_Lie] = []
 
     # ---- life ----
@@ -217,7 +224,7 @@ class FakeRegistry:
             case "base":
                 return Answer(headers={"Docker-Distribution-Api-Version": "registry/2.0"})
             case "token":
-                return self._issue_token(request)
+                return self._issue_token(request, body)
             case "catalogue":
                 names = sorted(name for name, stored in self._repositories.items() if stored.manifests)
                 return self._page(request, "repositories", names, {})
@@ -336,7 +343,15 @@ class FakeRegistry:
         body = stored.blobs[digest]
         if request.method == "GET":
             self._event(request, "pull", target(request.host, name, "blobs", digest, _OCTETS, len(body), None))
-        return Answer(headers={"Content-Type": _OCTETS, "Docker-Content-Digest": digest}, body=body)
+        headers = {"Content-Type": _OCTETS, "Docker-Content-Digest": digest, "Accept-Ranges": "bytes"}
+        wanted = _RANGE.match(request.headers.get("Range", ""))
+        if wanted is None:
+            return Answer(headers=headers, body=body)
+        start = int(wanted[1])
+        if start >= len(body):
+            return Answer(status=416, headers={"Content-Range": f"bytes */{len(body)}"})
+        headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return Answer(status=206, headers=headers, body=body[start:])
 
     def _event(self, request: web.Request, action: str, about: dict[str, Any]) -> None:
         agent = request.headers.get("User-Agent", "")
@@ -356,7 +371,9 @@ class FakeRegistry:
             )
             if self._tokens.get(said.removeprefix("Bearer ")) == wanted:
                 return None
-            challenge = f'Bearer realm="{self.url}/token",service="fake",scope="repository:all:pull,push"'
+            challenge = (
+                f'Bearer realm="{self.realm or self.url + "/token"}",service="fake",scope="repository:all:pull,push"'
+            )
         else:
             if said == self._basic_header():
                 return None
@@ -365,12 +382,20 @@ class FakeRegistry:
         refused.headers["WWW-Authenticate"] = challenge
         return refused
 
-    def _issue_token(self, request: web.Request) -> Answer:
+    def _issue_token(self, request: web.Request, body: bytes) -> Answer:
+        if request.method == "POST":
+            form = parse_qs(body.decode())
+            if form["grant_type"] != ["refresh_token"] or form["refresh_token"] != [self.identity_token]:
+                raise _Refused(400, "invalid_grant")
+            return self._token_answer("access_token", form["scope"][0])
         if self.basic is not None and request.headers.get("Authorization") != self._basic_header():
             raise _Refused(401, "UNAUTHORIZED")
+        return self._token_answer("token", request.query["scope"])
+
+    def _token_answer(self, member: str, scope: str) -> Answer:
         token = uuid.uuid4().hex
-        self._tokens[token] = request.query["scope"]
-        body = json.dumps({"token": token, "expires_in": 60}).encode()
+        self._tokens[token] = scope
+        body = json.dumps({member: token, "expires_in": 60}).encode()
         return Answer(headers={"Content-Type": "application/json"}, body=body)
 
     def revoke_tokens(self) -> None:

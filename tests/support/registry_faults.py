@@ -50,7 +50,7 @@ def chunked(*, extra: bytes = b"", only: int | None = None) -> Fault:
     """The honest bytes (the first ``only``), and ``extra`` after them, without a Content-Length."""
 
     async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
-        response = web.StreamResponse(headers=answer.headers)
+        response = web.StreamResponse(status=_status(answer), headers=answer.headers)
         response.enable_chunked_encoding()
         await response.prepare(request)
         await response.write(answer.body[:only] + extra)
@@ -60,11 +60,16 @@ def chunked(*, extra: bytes = b"", only: int | None = None) -> Fault:
     return fault
 
 
+def _status(answer: Answer) -> int:
+    """Of a body that is sent also where the honest answer is that there is none."""
+    return answer.status if answer.status == 206 else 200
+
+
 def cut_off(at: int) -> Fault:
     """The honest headers and the first ``at`` bytes; then the connection is gone."""
 
     async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
-        response = web.StreamResponse(headers=answer.headers)
+        response = web.StreamResponse(status=_status(answer), headers=answer.headers)
         response.content_length = len(answer.body)
         await response.prepare(request)
         if at:
@@ -80,7 +85,7 @@ def drip(*, interval: float, count: int = 1) -> Fault:
     """``count`` bytes every ``interval`` seconds, for ever."""
 
     async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
-        response = web.StreamResponse(headers=answer.headers)
+        response = web.StreamResponse(status=_status(answer), headers=answer.headers)
         response.content_length = len(answer.body)
         await response.prepare(request)
         for start in range(0, len(answer.body), count):
@@ -95,7 +100,7 @@ def endless() -> Fault:
     """Bytes without an end."""
 
     async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
-        response = web.StreamResponse(headers=answer.headers)
+        response = web.StreamResponse(status=_status(answer), headers=answer.headers)
         response.enable_chunked_encoding()
         await response.prepare(request)
         while True:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ from receiver.sync.engine import Engine
 from receiver.sync.operations import Operations
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.plan import NAME, VERSION
-from receiver.sync.ports import ManifestBody
+from receiver.sync.ports import BlobBody, Ingest, ManifestBody
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
 from receiver.sync.worker import Workers
@@ -216,7 +217,7 @@ class FakeRegistry:
         return self.manifests[digest]
 
     @asynccontextmanager
-    async def blob(self, repository: str, descriptor: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def blob(self, repository: str, descriptor: Descriptor, *, offset: int = 0) -> AsyncIterator[BlobBody]:
         self._judge("blob", repository)
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -224,7 +225,7 @@ class FakeRegistry:
             for start in range(0, len(content), 2):
                 yield content[start : start + 2]
 
-        yield chunks()
+        yield BlobBody(start=0, chunks=chunks())
 
     def looks(self, leaf: str) -> int:
         """How often the tags of an addon were asked for."""
@@ -234,6 +235,19 @@ class FakeRegistry:
         self.asked.append((verb, repository))
         if (verb, repository) in self.errors:
             raise self.errors[verb, repository]
+
+
+@dataclass
+class FakeIngest:
+    """Takes a blob in, in one go."""
+
+    blobs: "FakeBlobs"
+    descriptor: Descriptor
+    received: int = 0
+
+    async def take(self, start: int, chunks: AsyncIterator[bytes]) -> Path:
+        assert start == 0
+        return await self.blobs.put(self.descriptor.digest, b"".join([chunk async for chunk in chunks]))
 
 
 class FakeBlobs:
@@ -249,9 +263,9 @@ class FakeBlobs:
     def path(self, digest: Digest) -> Path:
         return Path("blobs") / digest.hex
 
-    async def ingest(self, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
-        content = b"".join([chunk async for chunk in chunks])
-        return await self.put(descriptor.digest, content)
+    @asynccontextmanager
+    async def ingest(self, descriptor: Descriptor) -> AsyncIterator[Ingest]:
+        yield FakeIngest(self, descriptor)
 
     async def put(self, digest: Digest, content: bytes) -> Path:
         self.contents[digest] = content

@@ -26,6 +26,8 @@ PURE = (
     "receiver.registry.pages",
     "receiver.sync.circuit",
     "receiver.sync.downgrade",
+    "receiver.registry.proxy",
+    "receiver.registry.ranges",
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.queue",

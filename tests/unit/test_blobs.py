@@ -37,6 +37,11 @@ def descriptor_of(content: bytes, *, size: int | None = None) -> Descriptor:
     return Descriptor(media_type=media.SCRIPTS, digest=Digest.of(content), size=len(content) if size is None else size)
 
 
+async def ingest(store: BlobStore, descriptor: Descriptor, chunks: AsyncIterator[bytes]) -> Path:
+    async with store.ingest(descriptor) as incoming:
+        return await incoming.take(0, chunks)
+
+
 async def chunks_of(content: bytes, *, step: int = 300_000) -> AsyncIterator[bytes]:
     for start in range(0, len(content), step):
         yield content[start : start + step]
@@ -57,7 +62,7 @@ async def test_a_blob_that_keeps_its_promise_appears(store: BlobStore, tmp_path:
     descriptor = descriptor_of(content)
     assert not store.has(descriptor)
 
-    path = await store.ingest(descriptor, chunks_of(content))
+    path = await ingest(store, descriptor, chunks_of(content))
 
     assert path == store.path(descriptor.digest)
     assert path.read_bytes() == content
@@ -72,7 +77,7 @@ async def test_another_size_leaves_nothing_behind(store: BlobStore, tmp_path: Pa
     descriptor = descriptor_of(content, size=len(content) + wrong)
 
     with pytest.raises(SizeMismatch):
-        await store.ingest(descriptor, chunks_of(content))
+        await ingest(store, descriptor, chunks_of(content))
     assert files_below(tmp_path) == LAYOUT
 
 
@@ -82,7 +87,7 @@ async def test_other_bytes_leave_nothing_behind(store: BlobStore, tmp_path: Path
     damaged = bytes([content[0] ^ 1]) + content[1:]
 
     with pytest.raises(DigestMismatch):
-        await store.ingest(descriptor_of(content), chunks_of(damaged))
+        await ingest(store, descriptor_of(content), chunks_of(damaged))
     assert files_below(tmp_path) == LAYOUT
 
 
@@ -98,7 +103,7 @@ async def test_nothing_is_read_after_the_first_byte_too_many(store: BlobStore, c
             yield content
 
     with pytest.raises(SizeMismatch):
-        await store.ingest(descriptor_of(content), endless())
+        await ingest(store, descriptor_of(content), endless())
     assert taken == 2
 
 
@@ -111,8 +116,65 @@ async def test_a_cut_body_leaves_nothing_behind(store: BlobStore, tmp_path: Path
         raise Unavailable("cut")
 
     with pytest.raises(Unavailable, match="cut"):
-        await store.ingest(descriptor_of(content), cut())
+        await ingest(store, descriptor_of(content), cut())
     assert files_below(tmp_path) == LAYOUT
+
+
+@BOTH
+async def test_a_cut_body_is_continued(store: BlobStore, tmp_path: Path, content: bytes) -> None:
+    """Twice cut, each time continued where it broke off: the whole is there, and nothing else."""
+    descriptor, third = descriptor_of(content), len(content) // 3
+
+    async def cut(start: int) -> AsyncIterator[bytes]:
+        yield content[start : start + third]
+        raise Unavailable("cut")
+
+    async with store.ingest(descriptor) as incoming:
+        for tries in range(2):
+            with pytest.raises(Unavailable):
+                await incoming.take(incoming.received, cut(incoming.received))
+            assert incoming.received == (tries + 1) * third
+        await incoming.take(incoming.received, chunks_of(content[2 * third :]))
+
+    assert store.path(descriptor.digest).read_bytes() == content
+    assert files_below(tmp_path) == LAYOUT | {f"blobs/sha256/{descriptor.digest.hex}"}
+
+
+@BOTH
+async def test_a_body_that_begins_again_drops_what_was_there(store: BlobStore, tmp_path: Path, content: bytes) -> None:
+    """A source that cannot continue starts from zero; the first part is gone, and leaves no file."""
+    descriptor = descriptor_of(content)
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"other bytes"
+        raise Unavailable("cut")
+
+    async with store.ingest(descriptor) as incoming:
+        with pytest.raises(Unavailable):
+            await incoming.take(0, cut())
+        await incoming.take(0, chunks_of(content))
+    assert store.path(descriptor.digest).read_bytes() == content
+    assert files_below(tmp_path) == LAYOUT | {f"blobs/sha256/{descriptor.digest.hex}"}
+
+
+@BOTH
+async def test_a_poisoned_part_does_not_survive(store: BlobStore, tmp_path: Path, content: bytes) -> None:
+    """After a wrong digest the next bytes begin at zero, on an empty file (hazards "Range resume")."""
+    descriptor, half = descriptor_of(content), len(content) // 2
+
+    async def poisoned() -> AsyncIterator[bytes]:
+        yield bytes(half)
+        raise Unavailable("cut")
+
+    async with store.ingest(descriptor) as incoming:
+        with pytest.raises(Unavailable):
+            await incoming.take(0, poisoned())
+        with pytest.raises(DigestMismatch):
+            await incoming.take(half, chunks_of(content[half:]))
+        assert incoming.received == 0
+        assert files_below(tmp_path) == LAYOUT
+        await incoming.take(0, chunks_of(content))
+    assert store.path(descriptor.digest).read_bytes() == content
 
 
 @BOTH
@@ -124,7 +186,7 @@ async def test_an_error_of_the_source_is_not_taken_for_one_of_the_disk(store: Bl
         raise OSError(errno.ENOSPC, "not our disk")
 
     with pytest.raises(OSError, match="not our disk"):
-        await store.ingest(descriptor_of(content), broken())
+        await ingest(store, descriptor_of(content), broken())
 
 
 async def test_cancelling_leaves_nothing_behind(store: BlobStore, tmp_path: Path) -> None:
@@ -137,7 +199,7 @@ async def test_cancelling_leaves_nothing_behind(store: BlobStore, tmp_path: Path
             reached.set()
             await asyncio.Event().wait()
 
-        task = asyncio.create_task(store.ingest(descriptor_of(LARGE), stuck()))
+        task = asyncio.create_task(ingest(store, descriptor_of(LARGE), stuck()))
         await reached.wait()
         for _ in range(cancellations):
             task.cancel()
@@ -167,7 +229,7 @@ async def test_a_write_that_runs_when_cancelled_is_waited_for(
 
     descriptor = descriptor_of(LARGE)
     monkeypatch.setattr(hashlib, "sha256", Slow)
-    task = asyncio.create_task(store.ingest(descriptor, chunks_of(LARGE)))
+    task = asyncio.create_task(ingest(store, descriptor, chunks_of(LARGE)))
     await asyncio.to_thread(entered.wait, 10)
     task.cancel()
     done, _ = await asyncio.wait({task}, timeout=0.05)
@@ -191,7 +253,7 @@ async def test_the_same_blob_may_come_twice_at_once(store: BlobStore, tmp_path: 
     """Two addons that share a layer: both succeed, one file is there."""
     descriptor = descriptor_of(content)
 
-    await asyncio.gather(*(store.ingest(descriptor, chunks_of(content)) for _ in range(8)))
+    await asyncio.gather(*(ingest(store, descriptor, chunks_of(content)) for _ in range(8)))
 
     assert files_below(tmp_path) == LAYOUT | {f"blobs/sha256/{descriptor.digest.hex}"}
     assert store.path(descriptor.digest).read_bytes() == content
@@ -222,12 +284,12 @@ async def test_a_disk_that_refuses_leaves_nothing_behind(
     _break(monkeypatch, operation, disk)
 
     with pytest.raises(InstallError, match=r"disk is full.*ADDON_SYNC_STATE_DIR") as caught:
-        await store.ingest(descriptor_of(content), chunks_of(content))
+        await ingest(store, descriptor_of(content), chunks_of(content))
     assert str(tmp_path) in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
     monkeypatch.undo()
     assert files_below(tmp_path) == LAYOUT
-    await store.ingest(descriptor_of(content), chunks_of(content))
+    await ingest(store, descriptor_of(content), chunks_of(content))
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, operation: str, disk: Disk) -> None:
@@ -261,7 +323,7 @@ async def test_a_file_that_cannot_be_closed_is_removed(
 
     monkeypatch.setattr(AsyncBufferedIOBase, "close", refuse)
     with pytest.raises(DigestMismatch):
-        await store.ingest(descriptor_of(LARGE), chunks_of(LARGE[:-1] + bytes([LARGE[-1] ^ 1])))
+        await ingest(store, descriptor_of(LARGE), chunks_of(LARGE[:-1] + bytes([LARGE[-1] ^ 1])))
     assert files_below(tmp_path) == LAYOUT
 
 
@@ -270,7 +332,7 @@ async def test_a_refusal_names_the_folder_to_look_at(store: BlobStore, monkeypat
     _break(monkeypatch, "fsync", Disk(errno.EIO))
 
     with pytest.raises(InstallError, match="check the folder and its permissions"):
-        await store.ingest(descriptor_of(SMALL), chunks_of(SMALL))
+        await ingest(store, descriptor_of(SMALL), chunks_of(SMALL))
 
 
 @BOTH
@@ -291,7 +353,7 @@ async def test_bytes_are_durable_before_their_name(
 
     monkeypatch.setattr(os, "fsync", flush)
     monkeypatch.setattr(Path, "replace", rename)
-    await store.ingest(descriptor_of(content), chunks_of(content))
+    await ingest(store, descriptor_of(content), chunks_of(content))
     assert order == ["fsync", "replace"]
 
 
@@ -301,13 +363,13 @@ async def test_windows_does_not_replace_what_is_being_read(
 ) -> None:
     """There a rename onto an open file is refused: the blob that is there has the same bytes and stays."""
     descriptor = descriptor_of(content)
-    await store.ingest(descriptor, chunks_of(content))
+    await ingest(store, descriptor, chunks_of(content))
 
     def refuse(self: Path, target: Path) -> None:
         raise PermissionError(errno.EACCES, "sharing violation")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    await store.ingest(descriptor, chunks_of(content))
+    await ingest(store, descriptor, chunks_of(content))
     assert files_below(tmp_path) == LAYOUT | {f"blobs/sha256/{descriptor.digest.hex}"}
 
 
@@ -325,12 +387,12 @@ async def test_windows_holds_a_new_file_for_moments(
 
     monkeypatch.setattr(Path, "replace", refuse)
     monkeypatch.setattr("receiver.blobs.time.sleep", waits.append)
-    await store.ingest(descriptor_of(LARGE), chunks_of(LARGE))
+    await ingest(store, descriptor_of(LARGE), chunks_of(LARGE))
     assert len(waits) == 2
 
     refusals[0] = 100
     with pytest.raises(InstallError):
-        await store.ingest(descriptor_of(SMALL), chunks_of(SMALL))
+        await ingest(store, descriptor_of(SMALL), chunks_of(SMALL))
     assert files_below(tmp_path) == LAYOUT | {f"blobs/sha256/{Digest.of(LARGE).hex}"}
 
 
@@ -429,7 +491,7 @@ async def test_large_chunks_are_hashed_off_the_loop(store: BlobStore, monkeypatc
 
     descriptor = descriptor_of(LARGE)
     monkeypatch.setattr(hashlib, "sha256", Watched)
-    await store.ingest(descriptor, chunks_of(LARGE))
+    await ingest(store, descriptor, chunks_of(LARGE))
 
     assert threads
     assert loop_thread not in threads

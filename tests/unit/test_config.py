@@ -10,6 +10,7 @@ import pytest
 
 from receiver.config import SETTINGS, Settings, load
 from receiver.errors import ConfigError
+from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
 
 CONTRACT = {
@@ -89,6 +90,10 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_REPAIR_DRIFT",
         "ADDON_SYNC_POLL_INTERVAL_MIN",
         "ADDON_SYNC_POLL_INTERVAL_MAX",
+        "ADDON_SYNC_NO_PROXY",
+        "ADDON_SYNC_PROXY",
+        "ADDON_SYNC_TOKEN_SERVICES",
+        "DOCKER_CONFIG",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra
@@ -443,3 +448,62 @@ def test_every_setting_has_its_row_said_once() -> None:
     rows: list[Any] = [setting.name for setting in SETTINGS] + [setting.key for setting in SETTINGS]
     assert len(set(rows)) == len(rows)
     assert all(setting.help for setting in SETTINGS)
+
+
+# ---- where requests may go ----
+
+
+def test_token_services_are_origins(loaded: Loader) -> None:
+    """Scheme, host and port; several, also as a YAML list."""
+    two = loaded({"ADDON_SYNC_TOKEN_SERVICES": "https://auth.example, https://AUTH.local:5001/"}).token_services
+    assert [str(origin) for origin in two] == ["https://auth.example", "https://auth.local:5001"]
+    assert loaded(yaml="token_services: ['https://auth.example', 'https://auth.local:5001']").token_services == two
+    assert loaded().token_services == ()
+
+
+@pytest.mark.parametrize("text", ["auth.example", "https://auth.example/token", "oci://auth.example", "https://"])
+def test_a_token_service_that_is_no_origin_is_refused(loaded: Loader, text: str) -> None:
+    """A host alone, or a path, would be taken for more or less than it says."""
+    assert "ADDON_SYNC_TOKEN_SERVICES" in loaded.refused({"ADDON_SYNC_TOKEN_SERVICES": text})
+
+
+def test_a_password_in_a_url_is_not_repeated(loaded: Loader) -> None:
+    """It is refused, and the error does not show it."""
+    assert "s3cret" not in loaded.refused({"ADDON_SYNC_TOKEN_SERVICES": "https://robot:s3cret@auth.example"})
+
+
+def test_docker_s_configuration_is_where_docker_has_it(loaded: Loader, install: Path) -> None:
+    """The variable, the home folder, and on Windows the profile; a service without a home has none."""
+    assert loaded({"DOCKER_CONFIG": "/etc/docker-config", "HOME": "/home/k"}).docker_config == Path(
+        "/etc/docker-config"
+    )
+    assert loaded({"HOME": "/home/k"}).docker_config == Path("/home/k/.docker")
+    assert loaded().docker_config is None
+    environment = {**loaded.least, "HOME": "/home/k", "USERPROFILE": "/users/k"}
+    on_windows = load(flags={}, environment=environment, file=None, system="nt")
+    assert on_windows.docker_config == Path("/users/k/.docker")
+
+
+def test_a_proxy_is_only_used_where_it_is_configured(loaded: Loader) -> None:
+    """What the environment names for others is not ours; its exceptions count unless there are own ones."""
+    environment = {"HTTPS_PROXY": "http://proxy:3128", "https_proxy": "http://proxy:3128", "NO_PROXY": ".local"}
+    assert loaded(environment).proxy is None
+
+    environment["ADDON_SYNC_PROXY"] = "http://proxy.example:3128"
+    assert str(loaded(environment).proxy) == "http://proxy.example:3128"
+    assert loaded(environment).no_proxy == parse_exemptions(".local")
+    assert loaded({**environment, "ADDON_SYNC_NO_PROXY": "a.b"}).no_proxy == parse_exemptions("a.b")
+    del environment["NO_PROXY"]
+    assert loaded({**environment, "no_proxy": "c.d"}).no_proxy == parse_exemptions("c.d")
+    assert loaded(environment).no_proxy == ()
+    assert loaded({"NO_PROXY": "nothing/that:we_read"}).no_proxy == ()
+
+
+def test_a_proxy_that_is_none_is_refused(loaded: Loader) -> None:
+    """By the name of the setting, or of the variable; a password in it is not repeated."""
+    for text in ("proxy:3128", "https://proxy", "socks5://proxy", "http://proxy/path", "http://robot:s3cret@proxy"):
+        said = loaded.refused({"ADDON_SYNC_PROXY": text})
+        assert "ADDON_SYNC_PROXY" in said
+        assert "s3cret" not in said
+    assert "ADDON_SYNC_NO_PROXY" in loaded.refused({"ADDON_SYNC_NO_PROXY": "10.0.0.0/99"})
+    assert "NO_PROXY" in loaded.refused({"ADDON_SYNC_PROXY": "http://proxy", "NO_PROXY": "10.0.0.0/99"})

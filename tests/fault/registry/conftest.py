@@ -8,6 +8,7 @@ import pytest
 from receiver.blobs import BlobStore
 from receiver.oci.digest import Digest
 from receiver.registry.client import RegistryClient
+from tests.support.certificates import make_certificates
 from tests.support.fake_registry import FakeRegistry
 from tests.support.pulling import LAYER, NAME, client_of
 from tests.support.push import push_files
@@ -39,3 +40,9 @@ def store(tmp_path: Path) -> BlobStore:
     store = BlobStore(tmp_path / "blobs")
     store.prepare()
     return store
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a certificate and its key."""
+    return make_certificates(tmp_path_factory.mktemp("tls"))

@@ -6,7 +6,12 @@ from receiver.blobs import BlobStore
 from receiver.errors import (
     AccessDenied,
     ProtocolViolation,
+    RateLimited,
+    RegistryError,
+    Unavailable,
 )
+from receiver.registry.auth import IdentityToken
+from receiver.registry.location import Location
 from tests.support import registry_faults as faults
 from tests.support.fake_registry import FakeRegistry
 from tests.support.pulling import CREDENTIALS, LAYER, NAME, PASSWORD, client_of, fetch, sent
@@ -107,3 +112,90 @@ async def test_a_wrong_password_is_sent_once() -> None:
                 await client.tags(NAME)
         assert sum("Authorization" in headers for headers in sent(server, "GET tags")) == 2
         assert PASSWORD not in repr(caught.value)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(400, AccessDenied), (401, AccessDenied), (403, AccessDenied)])
+async def test_a_token_that_is_refused_is_the_operators_to_cure(code: int, kind: type[RegistryError]) -> None:
+    """OAuth2 refuses with 400 (RFC 6749 section 5.2); the text names the settings and not the password."""
+    with FakeRegistry(basic=("robot", PASSWORD), bearer=True) as server:
+        server.lie("GET token", faults.status(code, body=b'{"error": "invalid_grant"}'))
+        async with client_of(server, credentials=lambda: CREDENTIALS) as client:
+            with pytest.raises(kind, match="ADDON_SYNC_REGISTRY_USERNAME") as caught:
+                await client.tags(NAME)
+        assert server.requests["GET token"] == 1
+        assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (408, Unavailable), (503, Unavailable)])
+async def test_a_token_service_that_asks_for_time_gets_it(code: int, kind: type[RegistryError]) -> None:
+    """Nothing for the operator to cure: the task is tried again later (hazards "429/503 Retry-After")."""
+    with FakeRegistry(bearer=True) as server:
+        server.lie("GET token", faults.status(code))
+        async with client_of(server) as client:
+            with pytest.raises(kind, match="token service"):
+                await client.tags(NAME)
+
+
+async def test_basic_over_plain_http_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """It happens only because INSECURE says so, and is said once, without the password (J8)."""
+    with FakeRegistry(basic=("robot", PASSWORD)) as server:
+        push_files(server.url, NAME, "v1.0.0", LAYER)
+        async with client_of(server, credentials=lambda: CREDENTIALS) as client:
+            await client.tags(NAME)
+            await client.repositories()
+    assert caplog.text.count("because INSECURE is set") == 1
+    assert PASSWORD not in caplog.text
+
+
+async def test_a_token_service_that_is_gone_is_no_repository_that_is_gone() -> None:
+    """A 404 of the token service must not look as if the addon had been deleted."""
+    with FakeRegistry(bearer=True) as server:
+        server.lie("GET token", faults.status(404))
+        async with client_of(server) as client:
+            with pytest.raises(AccessDenied, match="token service"):
+                await client.tags(NAME)
+
+
+async def test_an_identity_token_opens_the_registry() -> None:
+    """Exchanged by POST, and used like any other token."""
+    with FakeRegistry(bearer=True, identity_token="keychain-token") as server:
+        push_files(server.url, NAME, "v1.0.0", LAYER)
+        async with client_of(server, credentials=lambda: IdentityToken("keychain-token")) as client:
+            assert await client.tags(NAME) == ["v1.0.0"]
+        async with client_of(server, credentials=lambda: IdentityToken("another")) as client:
+            with pytest.raises(AccessDenied):
+                await client.tags(NAME)
+    assert server.requests["POST token"] == 2
+    assert not any("keychain" in seen.target or "keychain" in str(seen.headers) for seen in server.seen)
+
+
+async def test_a_listed_token_service_is_asked() -> None:
+    """At another origin: only once it is listed does it get the credentials, and then its tokens are taken."""
+    with FakeRegistry(basic=("robot", PASSWORD), bearer=True) as server:
+        push_files(server.url, NAME, "v1.0.0", LAYER)
+        with FakeRegistry(basic=("robot", PASSWORD), tokens_of=server) as service:
+            server.realm = f"http://localhost:{service.port}/token"
+            async with client_of(server, credentials=lambda: CREDENTIALS) as client:
+                with pytest.raises(AccessDenied, match="ADDON_SYNC_TOKEN_SERVICES"):
+                    await client.tags(NAME)
+            assert not service.seen
+            listed = Location.parse(server.realm).origin
+            async with client_of(server, credentials=lambda: CREDENTIALS, token_services=[listed]) as client:
+                assert await client.tags(NAME) == ["v1.0.0"]
+            assert ["Authorization" in headers for headers in sent(service, "GET token")] == [True]
+
+
+@pytest.mark.parametrize("realm", ["http://169.254.169.254/token", "http://metadata.example/token"])
+async def test_a_listed_token_service_is_judged_by_its_address(realm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name on the list that leads to a forbidden address is not asked: the connector decides (hazards rule 1, J4)."""
+
+    async def lead_astray(self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
+        return [{"hostname": host, "host": "169.254.169.254", "port": port, "family": 2, "proto": 0, "flags": 0}]
+
+    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", lead_astray)
+    with FakeRegistry(bearer=True) as server:
+        server.realm = realm
+        listed = [Location.parse(realm).origin]
+        async with client_of(server, credentials=lambda: CREDENTIALS, token_services=listed) as client:
+            with pytest.raises((ProtocolViolation, Unavailable), match="may not name"):
+                await client.tags(NAME)

@@ -1,10 +1,6 @@
 """TLS to the registry: whom we trust, what we show, and no way back to plain HTTP."""
 
-import shutil
-import ssl
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,35 +15,9 @@ from receiver.oci.reference import RegistryAddress
 from receiver.registry.client import RegistryClient
 from receiver.registry.transport import TlsFiles
 from tests.support import registry_faults as faults
+from tests.support.certificates import tls_server
 from tests.support.fake_registry import FakeRegistry
 from tests.support.pulling import NAME, RETRY, client_of, fetch
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, its key, and the key encrypted."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-x509"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run([program, "req", *kind, *subject, *files], check=True, capture_output=True)
-    encrypted = ["-in", str(folder / "key.pem"), "-out", str(folder / "encrypted.pem"), "-passout", "pass:x"]
-    subprocess.run([program, "pkcs8", "-topk8", "-v2", "aes-256-cbc", *encrypted], check=True, capture_output=True)
-    return folder
-
-
-@contextmanager
-def tls_server(certificates: Path, *, ask_client: bool = False) -> Iterator[FakeRegistry]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
-    if ask_client:
-        context.load_verify_locations(certificates / "cert.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
-    with FakeRegistry(tls=context) as server:
-        yield server
 
 
 async def ask_tls(server: FakeRegistry, files: TlsFiles | None) -> Sequence[str]:

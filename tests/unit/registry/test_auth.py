@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import pytest
 
 from receiver.errors import AccessDenied, ProtocolViolation, Unavailable
-from receiver.registry.auth import Authorizer, Credentials
+from receiver.registry.auth import Authorizer, Credentials, IdentityToken
 from receiver.registry.location import Location, Origin
 
 REGISTRY = Origin("https", "h", 443)
@@ -23,10 +24,12 @@ class TokenService:
 
     def __init__(self, *answers: object) -> None:
         self.asked: list[tuple[Location, Mapping[str, str]]] = []
+        self.forms: list[bytes | None] = []
         self.answers = list(answers)
 
-    async def __call__(self, location: Location, headers: Mapping[str, str]) -> bytes:
+    async def __call__(self, location: Location, headers: Mapping[str, str], form: bytes | None) -> bytes:
         self.asked.append((location, headers))
+        self.forms.append(form)
         await asyncio.sleep(0)
         answer = self.answers.pop(0) if self.answers else {"token": f"t{len(self.asked)}", "expires_in": 100}
         if isinstance(answer, Exception):
@@ -47,11 +50,15 @@ class Clock:
 def authorizer(
     service: TokenService,
     *,
-    credentials: Credentials | None = CREDENTIALS,
+    credentials: Credentials | IdentityToken | None = CREDENTIALS,
     registry: Origin = REGISTRY,
+    listed: str | None = None,
     clock: Clock | None = None,
 ) -> Authorizer:
-    return Authorizer(registry, credentials=lambda: credentials, fetch=service, clock=clock or Clock())
+    services = [] if listed is None else [Location.parse(listed).origin]
+    return Authorizer(
+        registry, credentials=lambda: credentials, token_services=services, fetch=service, clock=clock or Clock()
+    )
 
 
 async def test_nothing_is_sent_before_it_is_asked_for() -> None:
@@ -120,6 +127,50 @@ async def test_the_password_stays_at_the_registry_s_origin() -> None:
     assert service.asked[0][1] == {}
 
 
+@pytest.mark.parametrize("credentials", [CREDENTIALS, IdentityToken("identity")])
+async def test_a_listed_token_service_gets_the_credentials(credentials: Credentials | IdentityToken) -> None:
+    """At another host, which the operator has named: exactly that origin, not its neighbour."""
+    service = TokenService()
+    auth = authorizer(service, credentials=credentials, listed="https://auth.example:5001")
+    await auth.renew(SCOPE, refused=None, challenges='Bearer realm="https://auth.example:5001/token"')
+
+    assert service.asked[0][1] or service.forms[0]
+    for neighbour in ("https://auth.example/token", "https://auth.example:5002/token", "https://x.auth.example:5001/"):
+        with pytest.raises(AccessDenied, match="ADDON_SYNC_TOKEN_SERVICES"):
+            await auth.renew("other", refused=None, challenges=f'Bearer realm="{neighbour}"')
+    assert len(service.asked) == 1
+
+
+async def test_an_identity_token_is_exchanged_for_an_access_token() -> None:
+    """By POST with the scope that is ours, as the token specification wants it; it goes into no URL and no header."""
+    service = TokenService({"access_token": "access", "expires_in": 100})
+    auth = authorizer(service, credentials=IdentityToken("identity&token"))
+
+    assert await auth.renew(SCOPE, refused=None, challenges=BEARER) == "Bearer access"
+    ((location, headers),) = service.asked
+    assert location.url == "https://h/token"
+    assert headers == {"Content-Type": "application/x-www-form-urlencoded"}
+    assert parse_qs((service.forms[0] or b"").decode()) == {
+        "grant_type": ["refresh_token"],
+        "client_id": ["addon-sync"],
+        "scope": [SCOPE],
+        "service": ["s"],
+        "refresh_token": ["identity&token"],
+    }
+
+
+async def test_an_identity_token_is_no_password() -> None:
+    """It is not sent to a service that was not listed, and is no answer to Basic; no text shows it."""
+    service, token = TokenService(), IdentityToken("s3cret")
+    auth = authorizer(service, credentials=token)
+    await auth.renew(SCOPE, refused=None, challenges='Bearer realm="https://h:8443/token"')
+
+    assert service.forms == [None]
+    with pytest.raises(AccessDenied, match="identity token") as caught:
+        await auth.renew("other", refused=None, challenges="Basic realm=r")
+    assert "s3cret" not in repr(token) + str(caught.value)
+
+
 async def test_without_credentials_a_token_is_asked_for_anonymously() -> None:
     """Public repositories behind a token service."""
     service = TokenService()
@@ -134,6 +185,19 @@ async def test_basic_is_kept_for_every_scope() -> None:
 
     assert await auth.renew(SCOPE, refused=None, challenges='Basic realm="r"') == CREDENTIALS.basic()
     assert auth.header("registry:catalog:*") == CREDENTIALS.basic()
+
+
+async def test_a_password_is_asked_for_again_after_a_while() -> None:
+    """A credential helper's ends after hours, and not every registry then answers with a challenge."""
+    given, clock = [CREDENTIALS], Clock()
+    auth = Authorizer(REGISTRY, credentials=lambda: given[0], fetch=TokenService(), clock=clock)
+    await auth.renew(SCOPE, refused=None, challenges="Basic realm=r")
+    given[0] = Credentials(username="robot", password="changed")
+    clock.now += 299
+    assert auth.header(SCOPE) == CREDENTIALS.basic()
+    clock.now += 2
+    assert auth.header(SCOPE) is None
+    assert await auth.renew(SCOPE, refused=None, challenges="Basic realm=r") == given[0].basic()
 
 
 async def test_a_refused_password_is_not_sent_again() -> None:

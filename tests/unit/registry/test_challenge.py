@@ -87,6 +87,16 @@ def test_a_token_service_elsewhere_is_not_asked(realm: str, registry: Origin) ->
         token_service(Challenge("bearer", {"realm": realm}), registry=registry)
 
 
+def test_a_listed_token_service_is_asked_with_tls_only() -> None:
+    """The list names an origin; plain HTTP for a registry with TLS is refused all the same (hazards J2)."""
+    listed = [Origin("https", "auth.example", 443), Origin("http", "auth.example", 80)]
+
+    realm = token_service(Challenge("bearer", {"realm": "https://auth.example/t"}), registry=HTTPS, allowed=listed)
+    assert realm.url == "https://auth.example/t"
+    with pytest.raises(AccessDenied, match="plain HTTP"):
+        token_service(Challenge("bearer", {"realm": "http://auth.example/t"}), registry=HTTPS, allowed=listed)
+
+
 @pytest.mark.parametrize(
     "realm",
     [

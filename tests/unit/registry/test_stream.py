@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from receiver.errors import Unavailable
-from receiver.registry.stream import GRACE, MIN_CHUNK, MIN_RATE, chunks
+from receiver.registry.stream import DEADLINE, GRACE, MIN_CHUNK, MIN_RATE, chunks
 
 
 class Body:
@@ -56,7 +56,7 @@ async def test_a_drip_ends() -> None:
 
 
 async def test_a_slow_line_passes() -> None:
-    """Just over the minimum rate is fast enough, for as long as it takes."""
+    """Just over the minimum rate is fast enough."""
     parts = [b"x" * (int(MIN_RATE) + 1)] * 200
 
     assert sum(map(len, await collect(Body(parts, seconds=1.0), limit=10**9))) == 200 * (int(MIN_RATE) + 1)
@@ -76,3 +76,28 @@ async def test_a_slow_disk_is_not_the_registry_s_fault() -> None:
 async def test_the_end_is_no_drip() -> None:
     """A blob that is complete is not given up for having been slow at its end."""
     assert await collect(Body([b"x"], seconds=GRACE * 0.6), limit=100) == [b"x"]
+
+
+async def test_a_body_ends_at_the_deadline() -> None:
+    """Just above the minimum rate, for ever: no worker is held for a day (hazards J14, "total deadline")."""
+    body = Body([b"x" * (2 * int(MIN_RATE))] * 10_000, seconds=1.0)
+
+    with pytest.raises(Unavailable, match="the whole"):
+        await collect(body, limit=10**9)
+    assert DEADLINE < body.now < DEADLINE + 2
+
+
+async def test_what_has_arrived_is_handed_on_before_the_error() -> None:
+    """So that the next try can ask for the rest."""
+    body = Body([b"x" * 10] * 3)
+
+    async def read() -> bytes:
+        return await body.read() or await cut()
+
+    async def cut() -> bytes:
+        raise Unavailable("cut")
+
+    parts = chunks(read, limit=100, clock=lambda: 0.0)
+    assert await anext(parts) == b"x" * 30
+    with pytest.raises(Unavailable, match="cut"):
+        await anext(parts)

@@ -25,6 +25,15 @@ def test_old_tls_is_not_spoken() -> None:
     assert context.check_hostname
 
 
+def test_a_system_that_allows_old_tls_is_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python or the system's OpenSSL would still speak is not spoken (RFC 9325 section 3.1.1)."""
+    lax = ssl.create_default_context()
+    lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: lax)
+
+    assert tls_context(TlsFiles(), own=True).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
 @pytest.mark.parametrize(
     ("files", "setting"),
     [

@@ -1,5 +1,8 @@
 """From a tag to a release: resolved once, fetched once, published whole."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
 from receiver.addon import AddonRepository
@@ -9,7 +12,7 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import MAX_INDEX_ENTRIES
 from receiver.sync.plan import IMPLEMENTATION, NAME, VERSION
 from receiver.sync.syncer import Desired, Installed, SyncPolicy
-from tests.support.sync_fakes import PREFIX, World
+from tests.support.sync_fakes import PREFIX, FakeIngest, World
 
 
 def repository(leaf: str = "monitoring") -> AddonRepository:
@@ -88,17 +91,18 @@ async def test_nothing_to_fetch_is_no_progress() -> None:
     assert world.progress.events == []
 
 
-async def test_a_layer_that_fails_is_the_error_and_progress_takes_its_bytes_back() -> None:
+async def test_a_layer_that_fails_is_the_error_and_progress_takes_its_bytes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One error of our own, not a group; nothing is installed."""
     world = World()
 
-    async def broken(*_: object) -> object:
-        chunks = _[1]
-        async for _chunk in chunks:  # type: ignore[attr-defined] # it is the stream of the fake registry
+    async def broken(self: FakeIngest, start: int, chunks: AsyncIterator[bytes]) -> Path:
+        async for _ in chunks:
             raise SizeMismatch("too short")
         raise AssertionError
 
-    world.blobs.ingest = broken  # type: ignore[method-assign,assignment] # fails after the first chunk
+    monkeypatch.setattr(FakeIngest, "take", broken)
     with pytest.raises(SizeMismatch):
         await installed(world, world.registry.push("monitoring"))
     assert sum(count for kind, _, count in world.progress.events if kind == "advanced") == 0
