@@ -15,6 +15,7 @@ from receiver.errors import ConfigError, ReceiverError
 from receiver.notation import Endpoint, parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
 from receiver.oci.reference import RegistryAddress, Repository
 from receiver.secret import Secret, password, tokens
+from receiver.sender_secrets import SECTION, keys, sender_secrets
 from receiver.settings_file import read_settings_file
 
 
@@ -27,6 +28,7 @@ class Settings:
     insecure: bool
     listen: Endpoint
     token: Secret
+    senders: Mapping[str, Secret]
     state_dir: Path
     concurrency: int
     poll_interval: float
@@ -277,12 +279,14 @@ def load(
     Raises:
         ConfigError: the text names the setting and where it came from.
     """
+    from_file = _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}")
     sources = [
         _Source(flags, lambda key: "--" + key.replace("_", "-")),
         _Source(_from_environment(environment), _environment_name),
-        _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}"),
+        from_file,
     ]
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
+    values["senders"] = sender_secrets(from_file.values, from_file.name)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -346,7 +350,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _from_file(file: Path) -> dict[str, str]:
     known = {setting.key: setting.yaml for setting in SETTINGS}
     known |= {f"{setting.key}_file": (str,) for setting in SETTINGS if setting.secret}
-    return read_settings_file(file, known)
+    return read_settings_file(file, known, {SECTION: keys})
 
 
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:

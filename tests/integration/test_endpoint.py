@@ -186,7 +186,8 @@ async def test_metrics_are_in_the_text_format() -> None:
     ("request_", "status"),
     [
         (get("/"), 404),
-        (get("/v1/notifications/"), 404),
+        (get("/v1/notifications/x/y"), 404),
+        (get("/v1/notifications/x"), 405),
         (get("/../etc/passwd"), 404),
         (get(PATH), 405),
         (get(PATH, "DELETE"), 405),
