@@ -98,6 +98,17 @@ async def test_a_doubled_content_type_is_fine() -> None:
         assert json.loads(endpoint.queue.intakes[0].headers) == {"content-type": "application/json"}
 
 
+async def test_a_doubled_content_type_is_fine_in_requests_that_do_not_wait() -> None:
+    """A proxy may send them so."""
+    kinds = ("Content-Type: a/b", "content-type: c/d")
+    async with running() as endpoint, endpoint.connect() as wire:
+        await wire.send(b"".join(post(envelope(event(id=str(number))), *kinds) for number in range(20)))
+        for _ in range(20):
+            reply = await wire.reply()
+            assert reply is not None
+            assert (reply.status, reply.json) == (202, ONE)
+
+
 async def test_a_doubled_content_type_is_fine_on_every_request_in_any_pieces() -> None:
     """The second request of a connection, and a head that comes byte by byte."""
     async with running() as endpoint, endpoint.connect() as wire:
