@@ -6,6 +6,8 @@ answered with 400 for ever, ahead of all other events. Only Content-Type is touc
 is doubled stays aiohttp's to refuse.
 """
 
+from functools import lru_cache
+
 _END = b"\r\n\r\n"
 _METHOD = b"POST "
 _MAX_HELD = 32 * 1024
@@ -59,12 +61,14 @@ class HeadFilter:
             self._held = received
             return b"", b""
         self.is_whole = end >= 0
-        head = received[: max(end, 0)].lower()
-        self._expecting, self._left = False, _body_length(head)
-        size = len(received) if self._left is None else end + len(_END) + self._left
-        part, rest = received[:size], received[size:]
-        self._passed(len(part) - end - len(_END))
-        return _with_one_content_type(part, end) if head.count(_CONTENT_TYPE) > 1 else part, rest
+        is_doubled, length = _judge(received[: max(end, 0)])
+        self._expecting, self._left = False, length
+        rest = b""
+        if length is not None:
+            size = end + len(_END) + length
+            received, rest = received[:size], received[size:]
+            self._passed(len(received) - end - len(_END))
+        return _with_one_content_type(received, end) if is_doubled else received, rest
 
     def _pass_body(self, received: bytes) -> tuple[bytes, bytes]:
         if self._left is None:
@@ -77,6 +81,13 @@ class HeadFilter:
         if self._left is not None:
             self._left -= size
             self._expecting = self._left == 0
+
+
+@lru_cache(maxsize=64)
+def _judge(head: bytes) -> tuple[bool, int | None]:
+    """Whether a head has two Content-Types, and the length of its body. Remembered, since senders repeat themselves."""
+    lower = head.lower()
+    return lower.count(_CONTENT_TYPE) > 1, _body_length(lower)
 
 
 def _body_length(head: bytes) -> int | None:
