@@ -34,12 +34,12 @@ def _decode(headers: Mapping[str, str], document: object, prefix: str) -> Decode
     if event not in _EVENTS:
         return ignored(NAME, Ignored.OTHER_TYPE)
     package = member(document, event)
-    kind = member(package, "package_type")
-    if not isinstance(kind, str):
-        raise Malformed("it has no package with a type")
+    kind, action = member(package, "package_type"), member(document, "action")
+    if not isinstance(kind, str) or not isinstance(action, str):
+        raise Malformed("it has no package with a type, or no action")
     if kind.lower() not in _TYPES:
         return ignored(NAME, Ignored.OTHER_TYPE)
-    if member(document, "action") not in _ACTIONS:
+    if action not in _ACTIONS:
         return ignored(NAME, Ignored.OTHER_ACTION)
     tag = member(package, "package_version", "container_metadata", "tag")
     return hint(

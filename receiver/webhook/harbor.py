@@ -44,18 +44,17 @@ def _decode(_: Mapping[str, str], document: object, prefix: str) -> Decoded:
     if not isinstance(document, dict):
         raise Malformed("the event is not an object")
     kind = document.get("type")
-    if kind in _PULLS:
-        return ignored(NAME, Ignored.PULL)
-    action = _ACTIONS.get(kind) if isinstance(kind, str) else None
-    if action is None:
-        return ignored(NAME, Ignored.OTHER_TYPE)
+    if not isinstance(kind, str):
+        raise Malformed("it has no type")
+    if kind not in _ACTIONS:
+        return ignored(NAME, Ignored.PULL if kind in _PULLS else Ignored.OTHER_TYPE)
     data = document.get("data", document.get("event_data"))
     resources = member(data, "resources")
     if not isinstance(resources, list):
         raise Malformed("the data has no list of resources")
     return hint(
         sender=NAME,
-        action=action,
+        action=_ACTIONS[kind],
         names=(member(data, "repository", "repo_full_name"),),
         prefix=prefix,
         tags=[member(resource, "tag") for resource in resources],

@@ -73,6 +73,13 @@ def test_a_package_of_another_shape_is_malformed(package: object) -> None:
         read(written("ghcr-package", lambda body: body.update(package=package)))
 
 
+@pytest.mark.parametrize("action", [None, [], {}, 5])
+def test_an_action_of_another_shape_is_malformed(action: object) -> None:
+    """Also one that cannot be looked up in a table."""
+    with pytest.raises(Malformed):
+        read(written("ghcr-package", lambda body: body.update(action=action)))
+
+
 def test_a_form_is_malformed() -> None:
     """GitHub's other content type: the guide says to choose application/json."""
     delivery = written("ghcr-package")

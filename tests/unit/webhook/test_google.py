@@ -67,6 +67,8 @@ def test_what_concerns_no_addon_is_counted_by_reason(data: object, reason: str) 
         "eyJhIjogMSwgImEiOiAyfQ==",
         {},
         {"action": "INSERT"},
+        {"action": ["INSERT"]},
+        {"action": "INSERT", "digest": [], "tag": {}},
         {"action": "INSERT", "digest": "x", "tag": 5},
         {"action": "INSERT", "digest": f"{NAME.upper()}@{DIGEST}"},
     ],
