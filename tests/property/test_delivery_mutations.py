@@ -14,6 +14,7 @@ from tests.support.notifications import RECORDED, recorded
 
 NAMES = sorted(path.stem for path in RECORDED.glob("*.json"))
 PREFIXES = ("addons/", "proj/addons/", "example-project/registry/addons/", "exampleorg/")
+KINDS: tuple[object, ...] = (None, True, 0, 1.5, "", "x", "sha256:x", [], [{}], {}, {"x": []})
 REASONS = {"blob", "pull", "mount", "signature", "other repository", "other action", "other type"}
 
 values = st.recursive(
@@ -61,7 +62,7 @@ def test_every_member_may_be_of_every_kind(name: str) -> None:
     delivery = recorded(name)
     body = json.loads(delivery.body)
     for path in places(body):
-        for new in (None, True, 0, 1.5, "", "x", "sha256:x", [], [{}], {}, {"x": []}):
+        for new in KINDS:
             changed = Delivery(headers=delivery.headers, body=json.dumps(damaged(body, path, new)).encode())
             for prefix in PREFIXES:
                 check(changed, prefix)
