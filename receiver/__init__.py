@@ -12,9 +12,10 @@ catalogue. The rooms, in that order:
 - ``catalog``    strict archives, staged trees, all-or-nothing exchange
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 
-``oci``, ``addon``, ``document`` and ``errors`` are the words that all of them share; ``config`` (with ``setting``,
-``notation``, ``settings_file`` and ``secret``), ``log``, ``lock``, ``report`` and ``metrics`` what a program needs
-besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is the command line.
+``oci``, ``addon``, ``document``, ``links`` and ``errors`` are the words that all of them share; ``config`` (with
+``setting``, ``notation``, ``settings_file``, ``secret`` and ``sender_secrets``), ``log``, ``lock``, ``report`` and
+``metrics`` what a program needs besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is the command
+line.
 """
 
 __version__ = "0.1.0"

@@ -32,6 +32,7 @@ from receiver.oci.reference import RegistryAddress
 from receiver.registry.location import Origin
 from receiver.registry.proxy import Exemption, parse_exemptions, parse_proxy
 from receiver.secret import Secret, password, tokens
+from receiver.sender_secrets import SECTION, keys, sender_secrets
 from receiver.setting import Setting
 from receiver.settings_file import read_settings_file
 
@@ -45,6 +46,7 @@ class Settings:
     insecure: bool
     listen: Endpoint
     token: Secret
+    senders: Mapping[str, Secret]
     state_dir: Path
     concurrency: int
     poll_interval: float
@@ -257,15 +259,17 @@ def load(
     Raises:
         ConfigError: the text names the setting and where it came from.
     """
+    from_file = _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}")
     sources = [
         _Source(flags, lambda key: "--" + key.replace("_", "-")),
         _Source(_from_environment(environment), _environment_name),
-        _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}"),
+        from_file,
     ]
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
     values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
     if values["no_proxy"] is None:
         values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
+    values["senders"] = sender_secrets(from_file.values, from_file.name)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -331,7 +335,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _from_file(file: Path) -> dict[str, str]:
     known = {setting.key: setting.yaml for setting in SETTINGS}
     known |= {f"{setting.key}_file": (str,) for setting in SETTINGS if setting.secret}
-    return read_settings_file(file, known)
+    return read_settings_file(file, known, {SECTION: keys})
 
 
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:

@@ -10,9 +10,16 @@ class Secret:
     """Words such as tokens or a password; ``key`` is the setting's name, ``split`` takes its text apart."""
 
     def __init__(
-        self, *, key: str, split: Callable[[str], tuple[str, ...]], text: str | None = None, file: Path | None = None
+        self,
+        *,
+        key: str,
+        split: Callable[[str], tuple[str, ...]],
+        text: str | None = None,
+        file: Path | None = None,
+        suffix: str = "_FILE",
     ) -> None:
         self._key = key
+        self._file_key = key + suffix
         self._split = split
         self._file = file
         self._stamp: tuple[int, int, int] | None = None
@@ -42,7 +49,7 @@ class Secret:
             if self._stamp is None:
                 # Only the system's words: the text of a decoding error quotes what it could not decode.
                 reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-                raise ConfigError(f"{self._key}_FILE {str(self._file)!r} cannot be read: {reason}") from error
+                raise ConfigError(f"{self._file_key} {str(self._file)!r} cannot be read: {reason}") from error
         return self._read
 
     def word(self) -> str | None:
@@ -54,6 +61,11 @@ class Secret:
 def tokens(text: str) -> tuple[str, ...]:
     """Several words, each on its own line or comma separated: old and new, while senders are changed over."""
     return tuple(word for part in text.replace("\n", ",").split(",") if (word := part.strip()))
+
+
+def lines(text: str) -> tuple[str, ...]:
+    """Several words, each on its own line, which may hold commas and blanks."""
+    return tuple(word for line in text.split("\n") if (word := line.strip()))
 
 
 def password(text: str) -> tuple[str, ...]:

@@ -43,10 +43,10 @@ async def serve(
         ConfigError: the address cannot be listened on, or is open to others without a credential.
         ReceiverError: see `receiver.app.opened`.
     """
-    if not settings.listen.loopback and not settings.token.configured:
+    if not settings.listen.loopback and not settings.token.configured and not settings.senders:
         raise ConfigError(
             f"ADDON_SYNC_LISTEN is {settings.listen.host}, which others can reach, and there is no ADDON_SYNC_TOKEN: "
-            "set a token, or listen on 127.0.0.1"
+            "set a token, or credentials of senders, or listen on 127.0.0.1"
         )
     async with app.opened(settings, progress=progress, circuit=Circuit()) as parts:
         metrics = Metrics()
@@ -119,6 +119,7 @@ def _door(parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", con
         queue=parts.queue,
         metrics=metrics,
         tokens=settings.token.words if settings.token.configured else None,
+        senders={key: secret.words for key, secret in settings.senders.items()},
         ready=reasons,
         alive=ended,
         prefix=settings.repository_prefix,

@@ -9,6 +9,9 @@ import click
 from receiver.cli.main import COMMANDS, cli
 from receiver.config import SETTINGS
 from receiver.setting import Setting
+from receiver.webhook.decode import SENDERS
+from receiver.webhook.proof import Proof, SecretPath, Signature, Token, Verbatim
+from receiver.webhook.sender import Sender
 from scripts import generate_hardening
 
 ROOT = Path(__file__).parents[1]
@@ -38,12 +41,47 @@ poll_interval: 10m
 repositories: [addons/monitoring, addons/ingress-nginx]
 ```
 """
+_SENDERS = """\
+## Credentials of senders
+
+In the YAML file only. Each key takes a text or a list of texts, all valid at once; with `_file` behind it, a file with
+one on each line, which is read again when it changes.
+
+```yaml
+senders:
+  ghcr: [the secret of the webhook, the one before]
+  harbor_file: /etc/addon-sync/harbor
+  dockerhub_file: /etc/addon-sync/dockerhub
+```
+
+A credential speaks for its sender only; a token of `ADDON_SYNC_TOKEN` speaks for all. Where neither is configured,
+which `serve` allows on a loopback address only, those who could have sent a token need none; all others are refused.
+"""
 
 
 def settings() -> str:
     """``docs/reference/settings.md``."""
     table = ["| variable | flag, YAML key | value | default | meaning |", "|---|---|---|---|---|", *map(_row, SETTINGS)]
-    return "\n".join(["# Settings", "", _NOTE, "", _NOTATION, *table]) + "\n"
+    senders = ["| key | how the sender shows it |", "|---|---|", *map(_sender, SENDERS)]
+    return "\n".join(["# Settings", "", _NOTE, "", _NOTATION, *table, "", _SENDERS, *senders]) + "\n"
+
+
+def _sender(sender: Sender) -> str:
+    keys = ", ".join(f"`{key}`" for key in (sender.name, *sender.aliases))
+    return f"| {keys} | {'; or '.join(map(_proof, sender.proofs))} |"
+
+
+def _proof(proof: Proof) -> str:
+    match proof:
+        case Token():
+            return "`Authorization: Bearer TEXT`, or Basic with it as the password"
+        case Verbatim():
+            return f"`{proof.header.title()}: TEXT`, where a token of `ADDON_SYNC_TOKEN` is taken too"
+        case Signature():
+            prefix = f"`{proof.prefix}` and " if proof.prefix else ""
+            return f"`{proof.header.title()}`: {prefix}the HMAC-{proof.algorithm.upper()} of the body, hexadecimal"
+        case SecretPath():
+            return "`POST /v1/notifications/TEXT`, at least 16 letters, digits or any of `-._~`"
 
 
 def _row(setting: Setting) -> str:

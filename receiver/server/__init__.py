@@ -4,7 +4,8 @@
 - ``routes``         the table of paths and methods: every endpoint is a line in it
 - ``endpoint``       ``POST /v1/notifications`` as HTTP: credential, limits, body, answer
 - ``notifications``  what becomes of a delivery; knows no HTTP
-- ``credentials``    who may send; pure
+- ``credentials``    whether a token is valid; pure
+- ``gate``           for which senders the credential of a request speaks; pure
 - ``body``           a request's body within its limits
 - ``control``        how commands work through a running receiver
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``

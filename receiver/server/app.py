@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from receiver.errors import ConfigError
 from receiver.metrics import Metrics
 from receiver.server.connections import ConnectionServer, Limits
 from receiver.server.control import Commands, Control
-from receiver.server.credentials import Credentials, Tokens
+from receiver.server.credentials import Tokens
 from receiver.server.endpoint import NotificationEndpoint
+from receiver.server.gate import Gate
 from receiver.server.notifications import Notifications
 from receiver.server.routes import Router, Routes
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
@@ -31,7 +32,10 @@ class Door:
     queue: TaskQueue
     metrics: Metrics
     tokens: Tokens | None
-    """The tokens that are valid now; None where none is configured, which lets everybody in."""
+    """The tokens that are valid now; None where none is configured."""
+    senders: Mapping[str, Tokens] = field(default_factory=dict)
+    """The credentials of single senders, by the names of `receiver.webhook.decode.BY_KEY`. Where there are neither
+    tokens nor these, everybody may send who could have sent a token."""
     ready: Reasons
     """Why events cannot be taken or worked on now."""
     alive: Reasons = _all_is_well
@@ -48,10 +52,11 @@ def routes(door: Door) -> Routes:
     """Every endpoint there is."""
     notifications = Notifications(queue=door.queue, metrics=door.metrics, prefix=door.prefix, clock=door.clock)
     endpoint = NotificationEndpoint(
-        credentials=Credentials(door.tokens), notifications=notifications, metrics=door.metrics, limits=door.limits
+        gate=Gate(door.tokens, door.senders), notifications=notifications, metrics=door.metrics, limits=door.limits
     )
     return {
         "/v1/notifications": {"POST": endpoint},
+        "/v1/notifications/": {"POST": endpoint.below},
         "/healthz": {"GET": StatusEndpoint(door.alive)},
         "/readyz": {"GET": StatusEndpoint(door.ready)},
         "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue)},

@@ -12,6 +12,28 @@ Tokens = Callable[[], tuple[str, ...]]
 """The tokens that are valid now. Asked at every request, so it must not block; the same tuple until they change."""
 
 
+class Words:
+    """The words of a provider, as digests that are made anew when the words change."""
+
+    def __init__(self, provider: Tokens) -> None:
+        self._provider = provider
+        self._known: tuple[str, ...] = ()
+        self._digests: tuple[bytes, ...] = ()
+
+    def hold(self, digest: bytes) -> bool:
+        """Whether one of the words has this `digest_of`."""
+        words = self._provider()
+        if words is not self._known:
+            # An empty token is a mistake in a list ("a,,b") and must not be one that an empty password matches.
+            self._digests = tuple(digest_of(encoded(word)) for word in words if word)
+            self._known = words
+        # Digests have one length, and all are compared, so the time tells neither the length nor which one matched.
+        matches = False
+        for valid in self._digests:
+            matches |= compare_digest(digest, valid)
+        return matches
+
+
 class Credentials:
     """Judges ``Authorization`` headers.
 
@@ -21,9 +43,7 @@ class Credentials:
     """
 
     def __init__(self, tokens: Tokens | None) -> None:
-        self._tokens = tokens
-        self._known: tuple[str, ...] = ()
-        self._digests: tuple[bytes, ...] = ()
+        self._words = None if tokens is None else Words(tokens)
 
     def check(self, authorization: Sequence[str]) -> None:
         """Judge the values of all ``Authorization`` headers of a request.
@@ -31,32 +51,40 @@ class Credentials:
         Raises:
             Unauthenticated: no credential, more than one, or a wrong one; the text is always the same.
         """
-        if self._tokens is None:
+        if self._words is None:
             return
-        presented = _token(authorization[0]) if len(authorization) == 1 else None
-        if presented is None or not self._is_valid(presented, self._tokens()):
-            raise Unauthenticated("a valid credential is required")
+        presented = presented_token(authorization)
+        if presented is None or not self._words.hold(digest_of(presented)):
+            raise refused()
 
-    def _is_valid(self, presented: bytes, tokens: tuple[str, ...]) -> bool:
-        if tokens is not self._known:
-            # An empty token is a mistake in a list ("a,,b") and must not be one that an empty password matches.
-            self._digests = tuple(sha256(_encoded(token)).digest() for token in tokens if token)
-            self._known = tokens
-        digest = sha256(presented).digest()
-        # Digests have one length, and all are compared, so the time tells neither the length nor which one matched.
-        matches = False
-        for valid in self._digests:
-            matches |= compare_digest(digest, valid)
-        return matches
+
+def refused() -> Unauthenticated:
+    """The one refusal: it never says what was wrong."""
+    return Unauthenticated("a valid credential is required")
+
+
+def presented_token(authorization: Sequence[str]) -> bytes | None:
+    """The token in the values of all ``Authorization`` headers; None where there is none, or more than one."""
+    return _token(authorization[0]) if len(authorization) == 1 else None
+
+
+def digest_of(word: bytes) -> bytes:
+    """What words are compared by."""
+    return sha256(word).digest()
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a word; header bytes that are no UTF-8 arrive as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _token(authorization: str) -> bytes | None:
     scheme, _, credential = authorization.strip().partition(" ")
     match scheme.lower():
         case "bearer":
-            return _encoded(credential.strip())
+            return encoded(credential.strip())
         case "basic":
-            return _password(_encoded(credential.strip()))
+            return _password(encoded(credential.strip()))
         case _:
             return None
 
@@ -69,8 +97,3 @@ def _password(credential: bytes) -> bytes | None:
     # Only the first colon separates, a password may hold some (RFC 7617 section 2). Without any it is empty, which no
     # token is.
     return user_and_password.partition(b":")[2]
-
-
-def _encoded(text: str) -> bytes:
-    # Header bytes that are no UTF-8 arrive as lone surrogates.
-    return text.encode("utf-8", "surrogateescape")

@@ -1,11 +1,13 @@
 """``POST /v1/notifications`` as HTTP: credential before body, limits, and the few answers that a sender may get.
 
+A body is read before the credential is known only where a signature over it came with the headers.
+
 Only 401, 413 and 503 refuse (contract "HTTP"): Distribution repeats whatever else is refused for ever, and holds back
 all later events behind it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from aiohttp import web
@@ -16,7 +18,7 @@ from receiver.metrics import Metrics
 from receiver.server.answers import accepted, refusal
 from receiver.server.body import read_body
 from receiver.server.connections import Limits
-from receiver.server.credentials import Credentials
+from receiver.server.gate import Gate, Grant, Headers, Signed
 from receiver.server.notifications import Notifications, Outcome
 from receiver.webhook.decode import HEADERS, UNKNOWN
 from receiver.webhook.event import Delivery
@@ -28,20 +30,27 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class NotificationEndpoint:
     """The handler; ``notifications`` decides what becomes of what was let in."""
 
-    def __init__(
-        self, *, credentials: Credentials, notifications: Notifications, metrics: Metrics, limits: Limits
-    ) -> None:
-        self._credentials = credentials
+    def __init__(self, *, gate: Gate, notifications: Notifications, metrics: Metrics, limits: Limits) -> None:
+        self._gate = gate
         self._notifications = notifications
         self._metrics = metrics
         self._limits = limits
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one delivery."""
+        return await self._answer(request, self._gate.admit)
+
+    async def below(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one delivery with a secret as the last segment of its path."""
+        return await self._answer(request, lambda _: self._gate.admit_path(request.path.rpartition("/")[2]))
+
+    async def _answer(self, request: web.BaseRequest, admit: Callable[[Headers], Grant | Signed]) -> web.StreamResponse:
         try:
-            self._credentials.check(request.headers.getall("Authorization", []))
+            grant = admit(request.headers)
             body = await self._body(request)
-            outcome = await self._notifications.take(Delivery(headers=_kept(request.headers), body=body))
+            if isinstance(grant, Signed):
+                grant = grant.verify(body)
+            outcome = await self._notifications.take(Delivery(headers=_kept(request.headers), body=body), grant)
         except Unauthenticated as error:
             return self._refused(request, error, "unauthenticated", {"WWW-Authenticate": "Bearer"})
         except Oversized as error:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from receiver.document import encode
 from receiver.errors import Malformed, Unsupported
 from receiver.metrics import Metrics
+from receiver.server.credentials import refused
+from receiver.server.gate import Grant
 from receiver.tasks.queue import Event, Intake, Receipt, TaskQueue
 from receiver.webhook.decode import decode, sender_name
 from receiver.webhook.event import Decoded, Delivery, PushEvent
@@ -40,18 +42,24 @@ class Notifications:
         self._clock = clock
         self._instances: dict[tuple[str, str], None] = {}
 
-    async def take(self, delivery: Delivery) -> Outcome:
-        """Make durable what ``delivery`` says.
+    async def take(self, delivery: Delivery, grant: Grant) -> Outcome:
+        """Make durable what ``delivery`` says, where its sender is one that ``grant`` names.
 
         Raises:
+            Unauthenticated: the credential is that of another sender; nothing was stored.
             QueueUnavailable: not everything of it is durable. The sender must repeat it; what was stored already is
                 then dropped as a duplicate.
         """
         try:
             decoded = decode(delivery, prefix=self._prefix)
         except (Unsupported, Malformed) as error:
-            await self._quarantine(delivery, sender_name(delivery.headers), str(error))
+            sender = sender_name(delivery.headers)
+            if sender not in grant:
+                raise refused() from None
+            await self._quarantine(delivery, sender, str(error))
             return Outcome(quarantined=1)
+        if decoded.sender not in grant:
+            raise refused()
         return await self._store(delivery, decoded)
 
     async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:

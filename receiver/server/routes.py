@@ -1,7 +1,6 @@
 """From a request to its endpoint: exact paths, and the methods of each.
 
-A table and no `aiohttp.web.Application`: no path of ours has parameters, and its resolver would cost a notification
-more than its decoding does.
+A table and no `aiohttp.web.Application`, whose resolver would cost a notification more than its decoding does.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +11,7 @@ from receiver.server.answers import refusal
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Routes = Mapping[str, Mapping[str, Handler]]
-"""Path to method to handler."""
+"""Path to method to handler. A path that ends with a slash stands for those with one more segment."""
 
 
 class Router:
@@ -23,7 +22,8 @@ class Router:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer with the handler of path and method; HEAD is GET, whose body is left out when it is written."""
-        methods = self._routes.get(request.path)
+        path = request.path
+        methods = self._routes.get(path) or self._routes.get(path[: path.rfind("/") + 1])
         if methods is None:
             return refusal(404, "there is nothing here")
         handler = methods.get("GET" if request.method == "HEAD" else request.method)

@@ -9,6 +9,7 @@ from receiver.addon import is_version_tag
 from receiver.errors import Malformed
 from receiver.webhook.event import Decoded, PushEvent
 from receiver.webhook.fields import addon_repository, text
+from receiver.webhook.proof import Token
 from receiver.webhook.sender import Ignored, Sender
 
 NAME = "zot"
@@ -61,5 +62,9 @@ def _tag(reference: object) -> str | None:
 
 
 SENDER = Sender(
-    name=NAME, headers=("ce-type", "ce-id", "ce-source", "ce-specversion"), recognises=_recognises, decode=_decode
+    name=NAME,
+    headers=("ce-type", "ce-id", "ce-source", "ce-specversion"),
+    recognises=_recognises,
+    decode=_decode,
+    proofs=(Token(),),
 )

@@ -7,13 +7,40 @@ from collections.abc import Mapping
 
 from receiver.document import InvalidDocument, parse
 from receiver.errors import Malformed, Unsupported
-from receiver.webhook import cloudevents, distribution
+from receiver.webhook import (
+    acr,
+    artifactory,
+    cloudevents,
+    distribution,
+    dockerhub,
+    ghcr,
+    gitea,
+    google,
+    harbor,
+    nexus,
+    quay,
+)
 from receiver.webhook.event import Decoded, Delivery
 from receiver.webhook.fields import essence
 from receiver.webhook.sender import Sender
 
-SENDERS: tuple[Sender, ...] = (cloudevents.SENDER, distribution.SENDER)
-"""Asked in this order: who is recognised by headers of its own comes before who is recognised by shape."""
+SENDERS: tuple[Sender, ...] = (
+    cloudevents.SENDER,
+    distribution.SENDER,
+    gitea.SENDER,
+    ghcr.SENDER,
+    nexus.SENDER,
+    harbor.SENDER,
+    acr.SENDER,
+    dockerhub.SENDER,
+    quay.SENDER,
+    artifactory.SENDER,
+    google.SENDER,
+)
+"""Asked in this order: those that send most, then who is recognised by headers of its own, then who is by shape."""
+
+BY_KEY: Mapping[str, Sender] = {key: sender for sender in SENDERS for key in (sender.name, *sender.aliases)}
+"""By the names under which their credentials are configured."""
 
 UNKNOWN = "unknown"
 """In the place of a sender's name, where nobody recognised the delivery."""

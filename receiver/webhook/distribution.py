@@ -1,6 +1,8 @@
-"""The Docker registry (Distribution 2.x and 3.x) and what sends its envelope, such as GitLab. Pure.
+"""The Docker registry (Distribution 2.x and 3.x) and GitLab, whose registry is a fork of it and sends the same. Pure.
 
-Facts: distribution/docs "Work with notifications"; the recorded deliveries in ``tests/fixtures/notifications``.
+Facts: distribution/docs "Work with notifications"; the recorded deliveries in ``tests/fixtures/notifications``; GitLab:
+docs.gitlab.com "Configure container registry notifications". GitLab's deliveries hold nothing to tell them by, so it is
+an alias and no row: its repositories begin with group and project, ``group/project/addons/`` is the prefix.
 """
 
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from receiver.addon import is_version_tag
 from receiver.errors import Malformed
 from receiver.webhook.event import Decoded, PushEvent
 from receiver.webhook.fields import addon_repository, essence, text
+from receiver.webhook.proof import Token
 from receiver.webhook.sender import Ignored, Sender
 
 NAME = "distribution"
@@ -42,7 +45,7 @@ def _decode(_: Mapping[str, str], document: object, prefix: str) -> Decoded:
     entries = _entries(document)
     for number, entry in enumerate(entries, 1):
         try:
-            outcome = _judge(entry, prefix)
+            outcome = judge(entry, prefix, sender=NAME)
         except Malformed as error:
             malformed.append(f"event {number}: {error}")
             continue
@@ -66,7 +69,12 @@ def _entries(document: object) -> list[object]:
     return entries
 
 
-def _judge(entry: object, prefix: str) -> PushEvent | Ignored:
+def judge(entry: object, prefix: str, *, sender: str) -> PushEvent | Ignored:
+    """Read one event of an envelope, or one that comes without.
+
+    Raises:
+        Malformed: no action, no target or no repository.
+    """
     if not isinstance(entry, dict):
         raise Malformed("it is not an object")
     action, target = entry.get("action"), entry.get("target")
@@ -85,7 +93,7 @@ def _judge(entry: object, prefix: str) -> PushEvent | Ignored:
     if repository is None:
         return Ignored.OTHER_REPOSITORY
     return PushEvent(
-        sender=NAME,
+        sender=sender,
         repository=repository,
         action=action,
         event_id=text(entry.get("id")),
@@ -108,4 +116,11 @@ def _member(entry: dict[str, object], outer: str, inner: str) -> str | None:
     return text(value.get(inner)) if isinstance(value, dict) else None
 
 
-SENDER = Sender(name=NAME, headers=("content-type",), recognises=_recognises, decode=_decode)
+SENDER = Sender(
+    name=NAME,
+    headers=("content-type",),
+    recognises=_recognises,
+    decode=_decode,
+    proofs=(Token(),),
+    aliases=("gitlab",),
+)

@@ -1,7 +1,9 @@
 """Deliveries: recorded from real registries, and made up."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from receiver.webhook.event import Delivery
 
@@ -13,6 +15,15 @@ def recorded(name: str) -> Delivery:
     document = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
     headers = {header.lower(): value for header, value in document["headers"].items()}
     return Delivery(headers=headers, body=json.dumps(document["body"]).encode())
+
+
+def written(name: str, change: Callable[[Any], object] = lambda body: None, **headers: str) -> Delivery:
+    """A delivery that was written by hand, its body changed in place by ``change``, with ``headers`` replaced."""
+    delivery = recorded(name)
+    body = json.loads(delivery.body)
+    change(body)
+    replaced = {header.replace("_", "-"): value for header, value in headers.items()}
+    return Delivery(headers={**delivery.headers, **replaced}, body=json.dumps(body).encode())
 
 
 def event(**changes: object) -> dict[str, object]:

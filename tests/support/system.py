@@ -107,6 +107,7 @@ class Serving:
         self.host = host
         self.lines: list[str] = []
         self.url = ""
+        self.arguments: tuple[str, ...] = ()
         self._port = port
         self._settings = {"ADDON_SYNC_TOKEN": TOKEN, "ADDON_SYNC_POLL_INTERVAL": "0", **settings}
         self._process: subprocess.Popen[str] | None = None
@@ -150,7 +151,7 @@ class Serving:
             **self._settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "receiver", "serve"],
+            [sys.executable, "-m", "receiver", "serve", *self.arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

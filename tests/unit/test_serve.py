@@ -7,6 +7,8 @@ from typing import Any, cast
 import pytest
 
 from receiver import serve
+from receiver.errors import ConfigError
+from receiver.notation import Endpoint
 
 
 class _Stuck:
@@ -56,6 +58,30 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     assert closed
     assert background.cancelled() or background.cancelling()
     working.cancel()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "some-name"])
+@pytest.mark.parametrize(("token", "senders"), [(False, {}), (True, {}), (False, {"ghcr": "…"})])
+async def test_an_address_that_others_reach_needs_a_credential(
+    monkeypatch: pytest.MonkeyPatch, address: str, token: bool, senders: dict[str, str]
+) -> None:
+    """The token, or those of single senders: either closes the door to everybody else."""
+
+    def opened(*_: object, **__: object) -> None:
+        raise _Left
+
+    monkeypatch.setattr("receiver.app.opened", opened)
+    settings = SimpleNamespace(
+        listen=Endpoint(host=address, port=0), token=SimpleNamespace(configured=token), senders=senders
+    )
+    with pytest.raises(_Left if token or senders else ConfigError):
+        await serve.serve(
+            cast("Any", settings),
+            cast("Any", None),
+            progress=cast("Any", None),
+            stop=asyncio.Event(),
+            listening=lambda _: None,
+        )
 
 
 def test_the_graces_together_stay_within_ten_seconds() -> None:

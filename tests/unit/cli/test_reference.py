@@ -7,6 +7,7 @@ import pytest
 
 from receiver.cli.main import COMMANDS
 from receiver.config import SETTINGS
+from receiver.webhook.decode import BY_KEY, SENDERS
 from scripts.generate_hardening import escaped
 from scripts.generate_reference import DOCUMENTS
 from tests.fault.hazards import GROUPS
@@ -25,6 +26,13 @@ def test_the_reference_names_every_setting_and_command() -> None:
     settings, commands = (DOCUMENTS[f"docs/reference/{name}.md"]() for name in ("settings", "commands"))
     assert all(f"| `{setting.name}`" in settings and setting.help in settings for setting in SETTINGS)
     assert all(f"\n## addon-sync {name}\n" in commands and f"\naddon-sync {name}" in commands for name in COMMANDS)
+
+
+def test_the_reference_names_every_sender_and_how_it_proves_itself() -> None:
+    """Aliases among them; a row that ended early would hide a proof."""
+    rows = re.findall(r"^\| (`[a-z`, ]+) \| (.+) \|$", DOCUMENTS["docs/reference/settings.md"](), re.MULTILINE)
+    assert {key for keys, _ in rows for key in re.findall(r"`(\w+)`", keys)} == set(BY_KEY)
+    assert sum(text.count("; or ") + 1 for _, text in rows) == sum(len(sender.proofs) for sender in SENDERS)
 
 
 def test_the_reference_names_every_hazard_in_a_row_of_its_own() -> None:

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from receiver.errors import QueueUnavailable
+from receiver.errors import QueueUnavailable, Unauthenticated
 from receiver.metrics import Metrics
+from receiver.server.gate import EVERYBODY
 from receiver.server.notifications import Notifications, Outcome
 from receiver.webhook.event import Delivery
 from tests.support.endpoint import RememberingQueue
@@ -26,7 +27,7 @@ class Desk:
 
     async def take(self, body: bytes, **headers: str) -> Outcome:
         kept = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.notifications.take(Delivery(headers=kept, body=body))
+        return await self.notifications.take(Delivery(headers=kept, body=body), EVERYBODY)
 
     def verdicts(self) -> list[str]:
         return [intake.verdict for intake in self.queue.intakes]
@@ -43,7 +44,7 @@ def desk() -> Desk:
 async def test_a_push_is_stored_as_it_came(desk: Desk) -> None:
     """Replay decodes the same headers and body again."""
     delivery = recorded("distribution-2.8.2-push-manifest-tag")
-    assert await desk.notifications.take(delivery) == Outcome(accepted=1)
+    assert await desk.notifications.take(delivery, EVERYBODY) == Outcome(accepted=1)
     (intake,) = desk.queue.intakes
     assert (intake.sender, intake.verdict, intake.reason) == ("distribution", "accepted", None)
     assert (intake.received, intake.body, intake.instance_id) == (1200.0, delivery.body, INSTANCE)
@@ -167,3 +168,23 @@ async def test_a_queue_that_cannot_store_is_told_to_the_caller(desk: Desk) -> No
     assert not desk.has('addon_sync_deliveries_total{sender="distribution",verdict="accepted"} 1.0')
     desk.queue.broken = None
     assert await desk.take(envelope(event())) == Outcome(accepted=1)
+
+
+async def test_a_credential_of_another_sender_stores_nothing(desk: Desk) -> None:
+    """A leaked secret path of Docker Hub is not one of the registry."""
+    grant = frozenset({"dockerhub", "unknown"})
+    for delivery in (
+        Delivery(headers={}, body=envelope(event())),
+        Delivery(headers={"ce-type": "a.image.updated"}, body=b"not JSON"),
+        Delivery(headers={"x-github-event": "package", "content-encoding": "gzip"}, body=b"{}"),
+    ):
+        with pytest.raises(Unauthenticated) as caught:
+            await desk.notifications.take(delivery, grant)
+        assert str(caught.value) == "a valid credential is required"
+    assert desk.queue.intakes == []
+
+
+async def test_what_nobody_recognises_is_kept_with_any_credential(desk: Desk) -> None:
+    """Once authenticated, everything gets 202."""
+    delivery = Delivery(headers={}, body=b"not JSON")
+    assert await desk.notifications.take(delivery, frozenset({"dockerhub", "unknown"})) == Outcome(quarantined=1)
