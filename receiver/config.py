@@ -27,6 +27,9 @@ class Settings:
     insecure: bool
     listen: Endpoint
     token: Secret
+    tls_cert: Path | None
+    tls_key: Path | None
+    tls_client_ca: Path | None
     state_dir: Path
     concurrency: int
     poll_interval: float
@@ -182,6 +185,11 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "credential that senders must present; several, comma separated, for rotation",
         secret=True,
+    ),
+    _setting("ADDON_SYNC_TLS_CERT", _parse_path, None, "certificate (PEM) of the HTTP endpoint, which then speaks TLS"),
+    _setting("ADDON_SYNC_TLS_KEY", _parse_path, None, "its private key (PEM)"),
+    _setting(
+        "ADDON_SYNC_TLS_CLIENT_CA", _parse_path, None, "authorities (PEM); senders must show a certificate of them"
     ),
     _setting(
         "ADDON_SYNC_STATE_DIR",
@@ -343,8 +351,15 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
         raise ConfigError("REGISTRY_URL is not set: give oci://host[:port] by --registry-url, environment or --config")
     values["registry"] = RegistryAddress.parse("oci://localhost" if url is None else url, insecure=values["insecure"])
     values["repositories"] = tuple(_repository(name, values["repository_prefix"]) for name in values["repositories"])
-    if (values["client_cert"] is None) != (values["client_key"] is None):
-        raise ConfigError("ADDON_SYNC_CLIENT_CERT and ADDON_SYNC_CLIENT_KEY belong together: one of them is not set")
+    for kind in ("CLIENT", "TLS"):
+        if (values[f"{kind.lower()}_cert"] is None) != (values[f"{kind.lower()}_key"] is None):
+            raise ConfigError(
+                f"ADDON_SYNC_{kind}_CERT and ADDON_SYNC_{kind}_KEY belong together: one of them is not set"
+            )
+    if values["tls_client_ca"] is not None and values["tls_cert"] is None:
+        raise ConfigError(
+            "ADDON_SYNC_TLS_CLIENT_CA needs ADDON_SYNC_TLS_CERT: without TLS no client shows a certificate"
+        )
     if (values["registry_username"] is None) == values["registry_password"].configured:
         raise ConfigError(
             "ADDON_SYNC_REGISTRY_USERNAME and ADDON_SYNC_REGISTRY_PASSWORD belong together: one of them is not set"

@@ -14,7 +14,15 @@ from receiver.log import configure
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LOCAL = {"K2S_INSTALL_DIR", "ADDON_SYNC_STATE_DIR", "ADDON_SYNC_LOG_FORMAT"}
-_SERVE_ONLY = {"ADDON_SYNC_LISTEN", "ADDON_SYNC_TOKEN", "ADDON_SYNC_MAX_BODY_SIZE", "ADDON_SYNC_POLL_INTERVAL"}
+_SERVE_ONLY = {
+    "ADDON_SYNC_LISTEN",
+    "ADDON_SYNC_TOKEN",
+    "ADDON_SYNC_TLS_CERT",
+    "ADDON_SYNC_TLS_KEY",
+    "ADDON_SYNC_TLS_CLIENT_CA",
+    "ADDON_SYNC_MAX_BODY_SIZE",
+    "ADDON_SYNC_POLL_INTERVAL",
+}
 
 
 def settings_options(*, serve: bool = False, local: bool = False) -> Callable[[F], F]:

@@ -286,19 +286,104 @@ async def test_a_hostile_address_is_neither_used_nor_stored_as_an_event() -> Non
 
 
 async def test_connections_over_the_limit_are_closed_at_once() -> None:
-    """A stranger cannot take every descriptor of the process; one that leaves makes room."""
+    """Where every place is at work, a newcomer has none; one that leaves makes room."""
     async with running(Limits(connections=2)) as endpoint:
         async with endpoint.connect() as one, endpoint.connect() as two:
             for wire in (one, two):
-                await wire.send(get("/healthz"))
-                assert await wire.reply() is not None
+                await wire.send(post(b"", "Expect: 100-continue", length=2))
+                assert await wire.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             async with endpoint.connect() as three, asyncio.timeout(PATIENCE):
                 assert await three.is_closed()
-            await one.send(get("/healthz"))
-            assert await one.reply() is not None
             assert endpoint.count("addon_sync_connections_refused_total") == 1
-        await until(lambda: not endpoint.server._connections or not endpoint.server._connections._open)
+        await until(lambda: not endpoint.connections._open)
         assert await still_serves(endpoint)
+
+
+async def test_idle_connections_do_not_keep_a_sender_out() -> None:
+    """Thousands of them: the oldest goes for each newcomer, and a sender's own connection stays (W11)."""
+    async with running(Limits(connections=100)) as endpoint, endpoint.connect() as sender:
+        await sender.send(post(envelope(event())))
+        assert await sender.reply() is not None
+        idle = []
+        for _ in range(20):
+            idle += await asyncio.gather(*(asyncio.open_connection(*endpoint.address) for _ in range(100)))
+            assert await still_serves(endpoint)
+        assert len(endpoint.connections.places) == 100
+        assert endpoint.count("addon_sync_connections_refused_total") == 0
+        assert endpoint.count("addon_sync_connections_evicted_total") >= 1900
+        await sender.send(post(envelope(event(id="another"))))
+        reply = await sender.reply()
+        assert reply is not None
+        assert reply.status == 202
+        for _, writer in idle:
+            writer.close()
+
+
+async def test_connections_that_began_a_request_do_not_keep_a_sender_out() -> None:
+    """Half a head is not work of ours."""
+    async with running(Limits(connections=10)) as endpoint:
+        slow = [await asyncio.open_connection(*endpoint.address) for _ in range(10)]
+        for _, writer in slow:
+            writer.write(b"POST /v1/not")
+        assert await still_serves(endpoint)
+        for _, writer in slow:
+            writer.close()
+
+
+GUESSER = ("127.0.0.2", 0)
+"""Another address than that of honest senders; not exempt here, although it is one of loopback."""
+
+
+async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """Before a byte is read, on open connections too; nobody else notices, and the operator is told once."""
+    limits = Limits(failures=3, barred_seconds=0.5)
+    async with (
+        running(limits, exempt=lambda _: False) as endpoint,
+        endpoint.connect(local_addr=GUESSER) as wire,
+    ):
+        await wire.send(get("/healthz"))
+        assert await wire.reply() is not None
+        for _ in range(3):
+            reply = await endpoint.ask(post(b"{}", token="guess"), local_addr=GUESSER)
+            assert reply is not None
+            assert (reply.status, reply.json) == (401, GENERIC)
+        assert await endpoint.ask(get("/healthz"), local_addr=GUESSER) is None
+        await wire.send(get("/healthz"))
+        async with asyncio.timeout(PATIENCE):
+            assert await wire.is_closed()
+        assert await still_serves(endpoint)
+        assert endpoint.count("addon_sync_addresses_barred_total") == 1
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert record.getMessage().startswith("127.0.0.2 presented 3 wrong credentials")
+        async with asyncio.timeout(PATIENCE):
+            while await endpoint.ask(get("/healthz"), local_addr=GUESSER) is None:  # noqa: ASYNC110 - time tells
+                await asyncio.sleep(0.05)
+
+
+async def test_who_authenticated_is_not_barred_for_what_its_neighbours_do() -> None:
+    """Behind a proxy all have one address."""
+    async with running(Limits(failures=3), exempt=lambda _: False) as endpoint:
+        assert await still_serves(endpoint)
+        for _ in range(10):
+            assert await endpoint.ask(post(b"{}", token="guess")) is not None
+        assert await still_serves(endpoint)
+        assert endpoint.count("addon_sync_addresses_barred_total") == 0
+
+
+async def test_loopback_is_not_barred() -> None:
+    """Otherwise a stranger could have a proxy on this machine shut out."""
+    async with running(Limits(failures=3)) as endpoint:
+        for _ in range(10):
+            assert await endpoint.ask(post(b"{}", token="guess")) is not None
+
+
+async def test_open_endpoints_bar_nobody() -> None:
+    """What needs no credential is no guess, whatever it is answered with."""
+    async with running(Limits(failures=3), exempt=lambda _: False, ready=lambda: ("no disk",)) as endpoint:
+        for path in ("/readyz", "/nothing", "/v1/notifications"):
+            for _ in range(5):
+                assert await endpoint.ask(get(path)) is not None
 
 
 @asynccontextmanager
@@ -334,10 +419,9 @@ async def test_a_client_that_takes_no_answers_is_cut_off() -> None:
 async def test_a_client_that_takes_no_answers_does_not_delay_the_end() -> None:
     """What cannot be sent is thrown away when the receiver stops."""
     async with running() as endpoint:
-        connections = endpoint.server._connections
-        assert connections is not None
+        connections = endpoint.connections
         async with deaf_client(endpoint):
-            await until(lambda: any(connection.writing_paused for connection in connections._open))
+            await until(lambda: any(connection.writing_paused for connection in connections.connections))
             async with asyncio.timeout(PATIENCE):
                 await endpoint.server.stop(0.2)
             await until(lambda: not connections._open)

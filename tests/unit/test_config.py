@@ -87,6 +87,9 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_JOURNAL_SIZE",
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
+        "ADDON_SYNC_TLS_CERT",
+        "ADDON_SYNC_TLS_KEY",
+        "ADDON_SYNC_TLS_CLIENT_CA",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra
@@ -301,6 +304,8 @@ def test_the_state_is_not_below_the_catalogue_through_a_link(loaded: Loader, ins
     [
         {"ADDON_SYNC_CLIENT_CERT": "c.pem"},
         {"ADDON_SYNC_CLIENT_KEY": "k.pem"},
+        {"ADDON_SYNC_TLS_CERT": "c.pem"},
+        {"ADDON_SYNC_TLS_KEY": "k.pem"},
         {"ADDON_SYNC_REGISTRY_USERNAME": "u"},
         {"ADDON_SYNC_REGISTRY_PASSWORD": "p"},
     ],
@@ -310,6 +315,11 @@ def test_halves_of_a_pair_are_refused(loaded: Loader, environment: dict[str, str
     message = loaded.refused(environment)
     assert "belong together" in message
     assert next(iter(environment)) in message
+
+
+def test_client_certificates_need_a_certificate_of_ours(loaded: Loader) -> None:
+    """Over plain HTTP nobody could show one, so everybody would be let in or nobody."""
+    assert "needs ADDON_SYNC_TLS_CERT" in loaded.refused({"ADDON_SYNC_TLS_CLIENT_CA": "ca.pem"})
 
 
 # ---- secrets ----
