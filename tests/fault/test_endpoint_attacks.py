@@ -1,6 +1,7 @@
 """Strangers, broken senders and slow ones at the HTTP door. The numbers (W1 …) are those of the list of cases."""
 
 import asyncio
+import base64
 import gzip
 import json
 import logging
@@ -15,6 +16,8 @@ from receiver.server.connections import Limits
 from tests.support.endpoint import PATH, TOKEN, Endpoint, Reply, get, post, running
 from tests.support.notifications import envelope, event
 
+GUESSER = ("127.0.0.2", 0)
+"""Another address than that of honest senders; of loopback too, which a test may count as any other."""
 GENERIC = {"error": "a valid credential is required"}
 SMALL = Limits(body=4096)
 HASTY = Limits(headers_seconds=1.0, body_seconds=0.2, unread_seconds=0.2, discard_seconds=0.2)
@@ -64,6 +67,18 @@ async def test_a_stranger_gets_the_generic_refusal(headers: Sequence[str]) -> No
         assert reply.headers["www-authenticate"] == "Bearer"
         assert endpoint.queue.intakes == []
         assert await still_serves(endpoint)
+
+
+async def test_the_old_and_the_next_token_are_valid_until_the_old_one_is_taken_away() -> None:
+    """In both schemes, a colon in the password included; the change needs no restart (W6, W7)."""
+    tokens: tuple[str, ...] = ("old", "next:1")
+    basic = f"Authorization: Basic {base64.b64encode(b'user:next:1').decode()}"
+    async with running(tokens=lambda: tokens) as endpoint:
+        for request in (post(b"{}", token="old"), post(b"{}", token="next:1"), post(b"{}", basic, token=None)):
+            assert (await answer(endpoint, request)).status == 202
+        tokens = ("next:1",)
+        assert (await answer(endpoint, post(b"{}", token="old"))).status == 401
+        assert (await answer(endpoint, post(b"{}", basic, token=None))).status == 202
 
 
 async def test_a_stranger_is_answered_before_the_body_is_read() -> None:
@@ -268,6 +283,41 @@ async def test_what_cannot_be_read_gets_202_and_is_kept(body: bytes) -> None:
         assert endpoint.queue.intakes[0].body == body
 
 
+@pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
+async def test_the_limit_of_a_body_is_a_mebibyte(size: int) -> None:
+    """The default, and one byte more (W9)."""
+    body = envelope(event())
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(body + b" " * (size - len(body))))
+        assert reply.status == (202 if size == 1024 * 1024 else 413)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000])
+async def test_an_envelope_of_any_size_counts_each_event(count: int) -> None:
+    """One bad event among them costs none of the good ones (W17)."""
+    good = [event(id=str(number)) for number in range(count)]
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(*good[: count // 2], {"id": "bad"}, *good[count // 2 :])))
+        assert (reply.status, reply.json) == (202, {"accepted": count, "ignored": 0, "quarantined": 1})
+
+
+@pytest.mark.parametrize(
+    ("headers", "verdicts"),
+    [
+        (("Ce-Type: org.example.unheard-of",), {"accepted": 0, "ignored": 1, "quarantined": 0}),
+        (("Content-Type: text/html",), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+        (("Content-Type: application/json", "Content-Type: a/b"), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+        ((), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+    ],
+    ids=["ce-type", "wrong", "doubled", "none"],
+)
+async def test_no_type_of_a_delivery_is_refused(headers: Sequence[str], verdicts: dict[str, int]) -> None:
+    """An unknown event concerns no addon; a wrong Content-Type is none of our business (W18)."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(event()), *headers))
+        assert (reply.status, reply.json) == (202, verdicts)
+
+
 async def test_headers_that_are_no_text_can_be_stored() -> None:
     """A lone surrogate in the journal would fail at the database (W16)."""
     async with running() as endpoint:
@@ -319,6 +369,21 @@ async def test_idle_connections_do_not_keep_a_sender_out() -> None:
             writer.close()
 
 
+async def test_a_newcomer_from_a_senders_address_goes_after_strangers() -> None:
+    """Between its connection and its first request, a flood from elsewhere must not push it out."""
+    async with running(Limits(connections=10)) as endpoint:
+        assert await still_serves(endpoint)
+        async with endpoint.connect() as newcomer:
+            strangers = [await asyncio.open_connection(*endpoint.address, local_addr=GUESSER) for _ in range(50)]
+            await until(lambda: endpoint.count("addon_sync_connections_evicted_total") >= 41)
+            await newcomer.send(post(envelope(event(id="late"))))
+            reply = await newcomer.reply()
+            assert reply is not None
+            assert reply.status == 202
+            for _, writer in strangers:
+                writer.close()
+
+
 async def test_connections_that_began_a_request_do_not_keep_a_sender_out() -> None:
     """Half a head is not work of ours."""
     async with running(Limits(connections=10)) as endpoint:
@@ -328,10 +393,6 @@ async def test_connections_that_began_a_request_do_not_keep_a_sender_out() -> No
         assert await still_serves(endpoint)
         for _, writer in slow:
             writer.close()
-
-
-GUESSER = ("127.0.0.2", 0)
-"""Another address than that of honest senders; not exempt here, although it is one of loopback."""
 
 
 async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogCaptureFixture) -> None:

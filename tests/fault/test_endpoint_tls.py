@@ -1,6 +1,7 @@
 """The HTTP door within TLS: who is let in, what a stranger can do before the handshake ends, and a new certificate."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import ssl
@@ -228,31 +229,73 @@ async def test_a_new_certificate_ends_no_connection(authority: Authority, server
         assert reply.status == 202
 
 
+class ByHand:
+    """A client that speaks TLS by hand: it says what it is told, when it is told."""
+
+    def __init__(self, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="127.0.0.1")
+        self.reader = reader
+        self.writer = writer
+
+    async def agree(self) -> None:
+        """Do the handshake up to the client's last word, which is not sent yet."""
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.flush()
+                await self.more()
+            else:
+                return
+
+    def flush(self) -> None:
+        self.writer.write(self.outgoing.read())
+
+    async def more(self) -> None:
+        self.incoming.write(await self.reader.read(65536))
+
+    async def read_until(self, end: bytes) -> bytes:
+        answer = b""
+        while end not in answer:
+            await self.more()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                while True:
+                    answer += self.tls.read(65536)
+        return answer
+
+
+@asynccontextmanager
+async def by_hand(endpoint: Endpoint, context: ssl.SSLContext) -> AsyncIterator[ByHand]:
+    reader, writer = await asyncio.open_connection(*endpoint.address)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield ByHand(context, reader, writer)
+    finally:
+        writer.transport.abort()
+
+
 async def test_a_request_in_one_packet_with_the_handshake_is_not_lost(authority: Authority, server: Pair) -> None:
     """In TLS 1.3 the client may speak as soon as it has said its last word of the handshake."""
-    async with secured(server) as endpoint:
-        reader, writer = await asyncio.open_connection(*endpoint.address)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = trusting(authority).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    tls.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    writer.write(outgoing.read())
-                    incoming.write(await reader.read(65536))
-            tls.write(get("/healthz"))
-            writer.write(outgoing.read())
-            answer = b""
-            while b'"ok"' not in answer:
-                incoming.write(await reader.read(65536))
-                try:
-                    answer += tls.read(65536)
-                except ssl.SSLWantReadError:
-                    continue
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        writer.transport.abort()
+    async with secured(server) as endpoint, by_hand(endpoint, trusting(authority)) as client:
+        await client.agree()
+        client.tls.write(get("/healthz"))
+        client.flush()
+        assert (await client.read_until(b'"ok"')).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_never_says_goodbye_gives_its_place_back(authority: Authority, server: Pair) -> None:
+    """TLS ends with a word from both sides; asyncio would wait 30 s for the other's."""
+    async with (
+        secured(server, limits=Limits(discard_seconds=0.2)) as endpoint,
+        by_hand(endpoint, trusting(authority)) as client,
+    ):
+        await client.agree()
+        client.tls.write(post(b"", token="wrong", length=1000))
+        client.flush()
+        assert (await client.read_until(b"}")).startswith(b"HTTP/1.1 401 ")
+        while len(endpoint.connections.places):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
 
 def _name(certificate: dict[str, tuple[tuple[tuple[str, str], ...], ...]]) -> str:
