@@ -22,9 +22,11 @@ host takes is taken by all.
 - **normalised**: accepted likewise, but what the artifact says of modes, owners, times, attributes or superfluous
   dots and slashes is dropped.
 
+Whoever can reach the notification endpoint can send anything, too: group W.
+
 What was shown, and how:
 
-- Each case below is pushed as the next release of an addon that is installed, and synced through all that a sync
+- Each case of A to I is pushed as the next release of an addon that is installed, and synced through all that a sync
   passes: planning, blob store, reader, gates, transaction. `tests/fault/hazards` holds the tables that this page is
   written from. Where the last column names a test, that test shows it instead.
 - Shown on Linux. The rules for names on Windows hold, and were tested, on Linux; nothing was run on Windows, and what
@@ -54,7 +56,7 @@ def _summary() -> Iterator[str]:
     yield from ("| group | identifiers | cases | refused | accepted | normalised |", "|---|--:|--:|--:|--:|--:|")
     total: Counter[str] = Counter()
     for letter, group in GROUPS.items():
-        counts = Counter({"identifiers": group.count, "cases": len(group.cases)})
+        counts = Counter({"identifiers": group.count - len(group.to_come), "cases": len(group.cases)})
         counts.update(case.verdict for case in group.cases)
         total += counts
         yield _counted(f"[{letter}. {escaped(group.title)}](#{_anchor(letter, group)})", counts)
@@ -78,7 +80,9 @@ def _limit(setting: Setting) -> str:
 
 def _group(letter: str, group: Group) -> Iterator[str]:
     yield from (f"## {letter}. {escaped(group.title)}", "")
-    yield from ("| id | what is pushed | verdict | error, or the tests that show it |", "|---|---|---|---|")
+    if group.note:
+        yield from (group.note, "")
+    yield from (f"| id | {group.pushed} | verdict | error, or the tests that show it |", "|---|---|---|---|")
     yield from (_row(case) for case in sorted(group.cases, key=lambda case: int(case.id[1:])))
 
 

@@ -74,5 +74,4 @@ class Handshake(asyncio.Protocol):
             self._door.failed(address)
         except OSError as error:  # ssl.SSLError and ConnectionError are
             _log.debug("No TLS, from %s: %s", address, type(error).__name__)
-        transport.abort()
         return None
