@@ -397,9 +397,8 @@ async def test_connections_that_began_a_request_do_not_keep_a_sender_out() -> No
 
 async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
     """Before a byte is read, on open connections too; nobody else notices, and the operator is told once."""
-    limits = Limits(failures=3, barred_seconds=0.5)
     async with (
-        running(limits, exempt=lambda _: False) as endpoint,
+        running(Limits(failures=3), exempt=lambda _: False) as endpoint,
         endpoint.connect(local_addr=GUESSER) as wire,
     ):
         await wire.send(get("/healthz"))
@@ -408,7 +407,8 @@ async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogC
             reply = await endpoint.ask(post(b"{}", token="guess"), local_addr=GUESSER)
             assert reply is not None
             assert (reply.status, reply.json) == (401, GENERIC)
-        assert await endpoint.ask(get("/healthz"), local_addr=GUESSER) is None
+        async with endpoint.connect(local_addr=GUESSER) as silent, asyncio.timeout(Limits().headers_seconds / 2):
+            assert await silent.is_closed()
         await wire.send(get("/healthz"))
         async with asyncio.timeout(PATIENCE):
             assert await wire.is_closed()
@@ -417,9 +417,16 @@ async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogC
         (record,) = caplog.records
         assert record.levelno == logging.WARNING
         assert record.getMessage().startswith("127.0.0.2 presented 3 wrong credentials")
+
+
+async def test_a_bar_ends_by_itself() -> None:
+    """A person who mistyped need not call anybody."""
+    async with running(Limits(failures=1, barred_seconds=0.2), exempt=lambda _: False) as endpoint:
+        assert await endpoint.ask(post(b"{}", token="guess")) is not None
         async with asyncio.timeout(PATIENCE):
-            while await endpoint.ask(get("/healthz"), local_addr=GUESSER) is None:  # noqa: ASYNC110 - time tells
+            while await endpoint.ask(get("/healthz")) is None:  # noqa: ASYNC110 - time tells
                 await asyncio.sleep(0.05)
+        assert await still_serves(endpoint)
 
 
 async def test_who_authenticated_is_not_barred_for_what_its_neighbours_do() -> None:
