@@ -194,12 +194,13 @@ async def test_a_client_that_leaves_within_the_handshake_leaves_nothing(server: 
 
 
 async def test_stopping_does_not_wait_for_handshakes(server: Pair) -> None:
-    """Nor for clients that never say goodbye."""
+    """They have ten seconds to end, and the whole stop no more than that."""
     async with secured(server) as endpoint, endpoint.connect() as wire:
         await wire.send(b"\x16")
         async with asyncio.timeout(PATIENCE):
             while not endpoint.connections._handshakes:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
+        async with asyncio.timeout(Limits().headers_seconds / 2):
             await endpoint.server.stop(0.1)
             assert await wire.is_closed()
 

@@ -192,6 +192,19 @@ async def test_commands_are_not_taken_where_senders_knock(path: str) -> None:
     assert commands.requests == []
 
 
+async def test_a_crowd_of_senders_does_not_keep_an_operator_out(tmp_path: Path) -> None:
+    """Who is called because of a flood must be able to look."""
+    async with (
+        running(Limits(connections=1), commands=FakeCommands(), control_token=CONTROL) as endpoint,
+        endpoint.connect() as sender,
+    ):
+        await sender.send(post(b"", "Expect: 100-continue", length=2))
+        assert await sender.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert await endpoint.ask(get("/healthz")) is None
+        with held(tmp_path, replace(endpoint, address=endpoint.command_address)) as settings:
+            assert await asyncio.to_thread(client.queue_view, settings) == QueueView(tasks=(TASK,))
+
+
 async def test_notifications_are_not_taken_where_commands_are() -> None:
     """One address, one purpose."""
     async with served(FakeCommands()) as endpoint:
