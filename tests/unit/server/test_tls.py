@@ -5,6 +5,8 @@ import os
 import shutil
 import ssl
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -47,8 +49,22 @@ def loaded(files: TlsFiles) -> ServerTls:
     return found
 
 
-def test_old_versions_and_renegotiation_are_off(files: TlsFiles) -> None:
-    """TLS 1.2 at least (RFC 9325); clients cannot make us negotiate again and again."""
+class Careless(ssl.SSLContext):
+    """OpenSSL where the system's policy is an old one, and where it has a terminal to ask at."""
+
+    def __new__(cls, protocol: int) -> "Careless":
+        context = super().__new__(cls, protocol)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        return context
+
+    def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+        assert password is not None, "it would ask at the terminal"
+        super().load_cert_chain(certfile, keyfile, password)
+
+
+def test_old_versions_and_renegotiation_are_off(files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS 1.2 at least (RFC 9325), whatever the system allows; clients cannot make us negotiate again and again."""
+    monkeypatch.setattr(tls, "ssl", SimpleNamespace(**{**vars(ssl), "SSLContext": Careless}))
     context = loaded(files).context
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.options & ssl.OP_NO_RENEGOTIATION
@@ -84,8 +100,9 @@ def test_a_key_of_another_certificate_is_told_from_a_damaged_one(files: TlsFiles
 
 
 @pytest.mark.timeout(20)
-def test_an_encrypted_key_is_refused_and_nobody_is_asked(files: TlsFiles) -> None:
+def test_an_encrypted_key_is_refused_and_nobody_is_asked(files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL would wait at the terminal of a service for ever."""
+    monkeypatch.setattr(tls, "ssl", SimpleNamespace(**{**vars(ssl), "SSLContext": Careless}))
     shutil.copy(encrypted(files.key), files.key)
     with pytest.raises(ConfigError, match=r"ADDON_SYNC_TLS_KEY .* with a password"):
         loaded(files)
