@@ -16,6 +16,7 @@ class Raw(asyncio.Transport):
     paused = False
     aborted = False
     closing = True
+    protocol: asyncio.BaseProtocol | None = None
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -26,6 +27,9 @@ class Raw(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
 
 class Door:
     """Lets in or not."""
@@ -33,9 +37,11 @@ class Door:
     def __init__(self, *, room: bool) -> None:
         self.room = room
         self.tasks: list[asyncio.Task[None]] = []
+        self.connection: asyncio.Protocol | None = None
 
-    def __call__(self) -> object:
-        raise AssertionError("a connection was made of what is closed")
+    def __call__(self) -> asyncio.Protocol:
+        assert self.connection is not None, "a connection was made of what is closed"
+        return self.connection
 
     def admit(self, client: object, transport: object) -> bool:
         return self.room
@@ -84,3 +90,29 @@ async def test_what_ends_with_the_handshake_does_not_become_a_connection(lost: b
     raw.closing = False
     Ending(cast("ConnectionServer", door), cast("ServerTls", None)).connection_made(raw)
     await asyncio.gather(*door.tasks)
+
+
+class Refused(asyncio.Protocol):
+    """A connection for which there was no place."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, Raw)
+        transport.closing = True
+
+    def data_received(self, data: bytes) -> None:
+        raise AssertionError("a request was read from what is closed")
+
+
+async def test_a_request_is_not_read_where_the_connection_was_refused() -> None:
+    """The address was barred, or others took the last place, while hands were shaken."""
+
+    class Early(Handshake):
+        async def _secured(self, transport: asyncio.Transport) -> asyncio.Transport | None:
+            self.data_received(b"GET / HTTP/1.1")
+            return transport
+
+    door, raw = Door(room=True), Raw()
+    raw.closing, door.connection = False, Refused()
+    Early(cast("ConnectionServer", door), cast("ServerTls", None)).connection_made(raw)
+    await asyncio.gather(*door.tasks)
+    assert raw.protocol is door.connection
