@@ -13,9 +13,9 @@ catalogue. The rooms, in that order:
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 
 ``oci``, ``addon``, ``document``, ``links`` and ``errors`` are the words that all of them share; ``config`` (with
-``setting``, ``notation``, ``settings_file``, ``secret`` and ``sender_secrets``), ``log``, ``lock``, ``report`` and
-``metrics`` what a program needs besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is the command
-line.
+``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and ``sender_secrets``), ``log``, ``lock``,
+``report`` and ``metrics`` what a program needs besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is
+the command line.
 """
 
 __version__ = "0.1.0"

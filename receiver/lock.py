@@ -26,7 +26,7 @@ _TRIES, _PAUSE = 10, 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who works on the state folder; ``url`` and ``token`` where it takes commands."""
+    """Who works on the state folder; ``url``, on loopback, and ``token`` where it takes commands."""
 
     pid: int
     command: str

@@ -41,6 +41,12 @@ class Metrics:
         self._refused = Counter(
             "addon_sync_connections_refused_total", "Connections over the limit.", registry=registry
         )
+        self._evicted = Counter(
+            "addon_sync_connections_evicted_total", "Idle connections closed for newer ones.", registry=registry
+        )
+        self._addresses = Counter(
+            "addon_sync_addresses_barred_total", "Times that an address was barred for its failures.", registry=registry
+        )
         self._tasks = Gauge("addon_sync_queue_tasks", "Tasks in the queue by state.", ["state"], registry=registry)
         self._syncs = Counter(
             "addon_sync_syncs_total", "Syncs of one addon by outcome.", ["outcome", "trigger"], registry=registry
@@ -87,6 +93,14 @@ class Metrics:
     def connection_refused(self) -> None:
         """Count a connection over the limit."""
         self._refused.inc()
+
+    def connection_evicted(self) -> None:
+        """Count an idle connection that made room for a newer one."""
+        self._evicted.inc()
+
+    def address_barred(self) -> None:
+        """Count an address that presented too many wrong credentials."""
+        self._addresses.inc()
 
     def queue_tasks(self, counts: Mapping[State, int] | None) -> None:
         """Show the tasks by state; None where the queue cannot tell, which shows none rather than old numbers."""

@@ -17,6 +17,7 @@ from receiver.metrics import Metrics
 from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
+from receiver.server.tls import ServerTls, TlsFiles
 from receiver.sync.circuit import Circuit
 from receiver.sync.missed import MissedEvents, Reason
 from receiver.sync.operations import Changed, Verified
@@ -40,7 +41,8 @@ async def serve(
     """Serve until ``stop`` is set; ``listening`` is told the URL. The caller holds ``lock``.
 
     Raises:
-        ConfigError: the address cannot be listened on, or is open to others without a credential.
+        ConfigError: the address cannot be listened on, or is open to others without a credential; a TLS file cannot be
+            used.
         ReceiverError: see `receiver.app.opened`.
     """
     if not settings.listen.loopback and not settings.token.configured and not settings.senders:
@@ -48,6 +50,7 @@ async def serve(
             f"ADDON_SYNC_LISTEN is {settings.listen.host}, which others can reach, and there is no ADDON_SYNC_TOKEN: "
             "set a token, or credentials of senders, or listen on 127.0.0.1"
         )
+    tls = await asyncio.to_thread(_tls, settings)
     async with app.opened(settings, progress=progress, circuit=Circuit()) as parts:
         metrics = Metrics()
         for record in await asyncio.to_thread(lambda: list(parts.store.records())):
@@ -59,18 +62,21 @@ async def serve(
         parts.retention.mark()  # a crash may have left blobs that nobody needs
         working = asyncio.create_task(parts.workers.run(), name="workers")
         control = new_token()
-        server = HttpServer(_door(parts, metrics, working, control))
+        server = HttpServer(_door(parts, metrics, working, control, tls))
         background: list[asyncio.Task[None]] = []
         try:
-            url = _url(*await server.start(settings.listen.host, settings.listen.port))
-            lock.announce(Holder.mine(command="serve", url=url, token=control))
-            listening(url)
+            address = await server.start(settings.listen.host, settings.listen.port)
+            commands = _url("http", *await server.start_commands())
+            lock.announce(Holder.mine(command="serve", url=commands, token=control))
+            listening(_url("http" if tls is None else "https", *address))
             poller = _poller(parts, metrics)
             background = [
                 asyncio.create_task(poller.run(), name="poller"),
                 asyncio.create_task(_trim(parts.queue, settings), name="journal"),
                 asyncio.create_task(parts.retention.run(), name="retention"),
             ]
+            if tls is not None:
+                background.append(asyncio.create_task(tls.run(), name="certificate"))
             await _until(stop, working, *background)
         finally:
             await _shut_down(parts, server, working, background)
@@ -104,7 +110,18 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
     return poller
 
 
-def _door(parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", control: str) -> Door:
+def _tls(settings: Settings) -> ServerTls | None:
+    """TLS of the endpoint, where a certificate is configured. Blocks."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    tls = ServerTls(TlsFiles(cert=settings.tls_cert, key=settings.tls_key, client_ca=settings.tls_client_ca))
+    tls.load()
+    return tls
+
+
+def _door(
+    parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", control: str, tls: ServerTls | None
+) -> Door:
     settings = parts.settings
 
     def ended() -> Sequence[str]:
@@ -124,6 +141,7 @@ def _door(parts: app.Parts, metrics: Metrics, working: "asyncio.Task[None]", con
         alive=ended,
         prefix=settings.repository_prefix,
         limits=Limits(body=settings.max_body_size),
+        tls=tls,
         commands=parts.engine,
         control_token=control,
     )
@@ -219,5 +237,5 @@ async def _leave(parts: app.Parts) -> None:
     os._exit(0)
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from receiver.config import SETTINGS
 from receiver.setting import Setting
+from receiver.settings_table import SETTINGS
 from tests.fault.hazards import GROUPS, Group
 from tests.support.hazards import Case, Elsewhere
 
@@ -23,9 +23,11 @@ host takes is taken by all.
 - **normalised**: accepted likewise, but what the artifact says of modes, owners, times, attributes or superfluous
   dots and slashes is dropped.
 
+Whoever can reach the notification endpoint can send anything, too: group W.
+
 What was shown, and how:
 
-- Each case below is pushed as the next release of an addon that is installed, and synced through all that a sync
+- Each case of A to I is pushed as the next release of an addon that is installed, and synced through all that a sync
   passes: planning, blob store, reader, gates, transaction. `tests/fault/hazards` holds the tables that this page is
   written from. Where the last column names a test, that test shows it instead.
 - Shown on Linux. The rules for names on Windows hold, and were tested, on Linux; nothing was run on Windows, and what
@@ -79,7 +81,9 @@ def _limit(setting: Setting) -> str:
 
 def _group(letter: str, group: Group) -> Iterator[str]:
     yield from (f"## {letter}. {escaped(group.title)}", "")
-    yield from ("| id | what is pushed | verdict | error, or the tests that show it |", "|---|---|---|---|")
+    if group.note:
+        yield from (group.note, "")
+    yield from (f"| id | {group.pushed} | verdict | error, or the tests that show it |", "|---|---|---|---|")
     yield from (_row(case) for case in sorted(group.cases, key=lambda case: int(case.id[1:])))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from receiver.cli.main import COMMANDS, cli
-from receiver.config import SETTINGS
 from receiver.setting import Setting
+from receiver.settings_table import SETTINGS
 from receiver.webhook.decode import SENDERS
 from receiver.webhook.proof import Proof, SecretPath, Signature, Token, Verbatim
 from receiver.webhook.sender import Sender

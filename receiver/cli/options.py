@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from receiver.config import SETTINGS, Settings, load
+from receiver.config import Settings, load
 from receiver.log import configure
 from receiver.setting import Setting
+from receiver.settings_table import SETTINGS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +21,9 @@ _SERVE_ONLY = {
     "ADDON_SYNC_POLL_INTERVAL_MAX",
     "ADDON_SYNC_LISTEN",
     "ADDON_SYNC_TOKEN",
+    "ADDON_SYNC_TLS_CERT",
+    "ADDON_SYNC_TLS_KEY",
+    "ADDON_SYNC_TLS_CLIENT_CA",
     "ADDON_SYNC_MAX_BODY_SIZE",
     "ADDON_SYNC_POLL_INTERVAL",
 }

@@ -139,9 +139,7 @@ def _through(holder: Holder, request: Request) -> Generator[Report, None, None]:
 @contextlib.contextmanager
 def _asked(holder: Holder, method: str, path: str, body: bytes | None) -> Iterator[http.client.HTTPResponse]:
     url = urlsplit(holder.url or "")
-    # Windows, unlike Linux, connects to no wildcard address.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(url.hostname or "", url.hostname or "")  # noqa: S104 - not bound
-    connection = http.client.HTTPConnection(host, url.port, timeout=_CONNECT_SECONDS)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=_CONNECT_SECONDS)
     try:
         try:
             connection.connect()

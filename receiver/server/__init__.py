@@ -11,5 +11,9 @@
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``
 - ``answers``        the responses
 - ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure
-- ``connections``    the cap on connections and the deadlines that aiohttp does not have
+- ``connections``    the connections, and the deadlines that aiohttp does not have
+- ``places``         the cap on connections, and who goes first; pure
+- ``failures``       addresses that present wrong credentials again and again; pure
+- ``tls``            the certificate, read again when it changes, and those of clients
+- ``handshake``      a connection until TLS is agreed on
 """

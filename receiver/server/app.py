@@ -11,10 +11,13 @@ from receiver.server.connections import ConnectionServer, Limits
 from receiver.server.control import Commands, Control
 from receiver.server.credentials import Tokens
 from receiver.server.endpoint import NotificationEndpoint
+from receiver.server.failures import Failures, is_loopback
 from receiver.server.gate import Gate
+from receiver.server.handshake import Handshake
 from receiver.server.notifications import Notifications
-from receiver.server.routes import Router, Routes
+from receiver.server.routes import Handler, Router, Routes
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
+from receiver.server.tls import ServerTls, certified
 from receiver.tasks.queue import TaskQueue
 
 _BACKLOG = 512
@@ -43,40 +46,50 @@ class Door:
     prefix: str = "addons/"
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = time.time
+    tls: ServerTls | None = None
+    """For senders and whoever reads health and metrics; loaded."""
+    exempt: Callable[[str], bool] = is_loopback
+    """Addresses that are never barred."""
     commands: Commands | None = None
     control_token: str | None = None
     """The credential of those who may give ``commands``; both are there, or nobody can."""
 
 
 def routes(door: Door) -> Routes:
-    """Every endpoint there is."""
+    """Every endpoint of the address that is configured."""
+    return {
+        **_notifications(door),
+        "/healthz": {"GET": StatusEndpoint(door.alive)},
+        "/readyz": {"GET": StatusEndpoint(door.ready)},
+        "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue)},
+    }
+
+
+def _notifications(door: Door) -> Routes:
     notifications = Notifications(queue=door.queue, metrics=door.metrics, prefix=door.prefix, clock=door.clock)
     endpoint = NotificationEndpoint(
         gate=Gate(door.tokens, door.senders), notifications=notifications, metrics=door.metrics, limits=door.limits
     )
-    return {
-        "/v1/notifications": {"POST": endpoint},
-        "/v1/notifications/": {"POST": endpoint.below},
-        "/healthz": {"GET": StatusEndpoint(door.alive)},
-        "/readyz": {"GET": StatusEndpoint(door.ready)},
-        "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue)},
-        **_control(door),
-    }
+    handlers: dict[str, Handler] = {"/v1/notifications": endpoint, "/v1/notifications/": endpoint.below}
+    if door.tls is not None and door.tls.files.client_ca is not None:
+        handlers = {path: certified(handler, metrics=door.metrics) for path, handler in handlers.items()}
+    return {path: {"POST": handler} for path, handler in handlers.items()}
 
 
-def _control(door: Door) -> Routes:
+def command_routes(door: Door) -> Routes:
+    """Every endpoint of the address for commands; none where nobody may give any."""
     if door.commands is None or door.control_token is None:
         return {}
-    return Control(door.commands, token=door.control_token, limits=door.limits).routes()
+    control = Control(door.commands, token=door.control_token, limits=door.limits)
+    return {"/healthz": {"GET": StatusEndpoint(door.alive)}, **control.routes()}
 
 
 class HttpServer:
-    """One listening address, from `start` to `stop`."""
+    """The listening addresses, from `start` to `stop`."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._connections: ConnectionServer | None = None
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[_Listener] = []
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and say where: ``port`` 0 takes a free one, ``host`` may be an IPv6 address without brackets.
@@ -84,22 +97,52 @@ class HttpServer:
         Raises:
             ConfigError: the address cannot be listened on; nothing is open.
         """
-        self._connections = ConnectionServer(
-            Router(routes(self._door)), limits=self._door.limits, metrics=self._door.metrics
-        )
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._connections, host, port, backlog=_BACKLOG
-            )
+            return await self._listen(routes(self._door), host, port, self._door.tls)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}") from error
-        address = self._listener.sockets[0].getsockname()
-        return str(address[0]), int(address[1])
+
+    async def start_commands(self) -> tuple[str, int]:
+        """Listen for commands of this host, and say where.
+
+        Raises:
+            ConfigError: loopback cannot be listened on.
+        """
+        try:
+            return await self._listen(command_routes(self._door), "127.0.0.1", 0, None)
+        except OSError as error:
+            raise ConfigError(f"cannot listen on 127.0.0.1 for commands: {error}") from error
 
     async def stop(self, grace: float = 3.0) -> None:
         """Accept no more, let running requests finish for at most ``grace`` seconds, close the rest."""
-        if self._listener is None or self._connections is None:
-            return
-        self._listener.close()
-        await self._connections.finish(grace)
-        self._listener = self._connections = None
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.sockets.close()
+        await asyncio.gather(*(listener.connections.finish(grace) for listener in listeners))
+
+    async def _listen(self, table: Routes, host: str, port: int, tls: ServerTls | None) -> tuple[str, int]:
+        connections = self._connections(table)
+        loop = asyncio.get_running_loop()
+        accept = connections if tls is None else lambda: Handshake(connections, tls)
+        sockets = await loop.create_server(accept, host, port, backlog=_BACKLOG)
+        self._listeners.append(_Listener(sockets, connections))
+        address = sockets.sockets[0].getsockname()
+        return str(address[0]), int(address[1])
+
+    def _connections(self, table: Routes) -> ConnectionServer:
+        limits = self._door.limits
+        failures = Failures(
+            allowed=limits.failures,
+            within=limits.failure_seconds,
+            barred_for=limits.barred_seconds,
+            trusted_for=limits.trusted_seconds,
+            clock=time.monotonic,
+            exempt=self._door.exempt,
+        )
+        return ConnectionServer(Router(table), limits=limits, metrics=self._door.metrics, failures=failures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    sockets: asyncio.Server
+    connections: ConnectionServer

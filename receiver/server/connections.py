@@ -13,7 +13,9 @@ from aiohttp import web
 
 from receiver.metrics import Metrics
 from receiver.server.answers import refusal
+from receiver.server.failures import Failures
 from receiver.server.head import HeadFilter
+from receiver.server.places import Places, Standing
 
 _log = logging.getLogger(__name__)
 _MAX_HEADERS = 64
@@ -39,8 +41,16 @@ class Limits:
     discard_seconds: float = 2.0
     """A refused body is read and thrown away for so long: closing at once would reset the answer as well."""
     connections: int = 512
-    """At a time; more are closed at once. Half of the 1024 descriptors that a Linux service has by default
-    (systemd.exec "DefaultLimitNOFILE"): the other half is for syncs and files."""
+    """At a time; one more takes the place of one that idles, or is closed at once. Half of the 1024 descriptors that a
+    Linux service has by default (systemd.exec "DefaultLimitNOFILE"): the other half is for syncs and files."""
+    failures: int = 20
+    """Wrong credentials of one address within ``failure_seconds``, after which it is barred for ``barred_seconds``.
+    More than a sender with a wrong token comes to, which shall see its 401: Distribution tries 5 times at once, then
+    every 5 s or so (``threshold`` and ``backoff`` of its endpoints)."""
+    failure_seconds: float = 60.0
+    barred_seconds: float = 30.0
+    trusted_seconds: float = 600.0
+    """For a valid credential to keep its address from being barred."""
     retry_after: int = 5
     """Seconds that a sender is asked to wait where nothing can be stored."""
 
@@ -48,7 +58,7 @@ class Limits:
 class Connection(web.RequestHandler):
     """A client's connection with deadlines; over the limit of its server, it closes before a byte is read."""
 
-    __slots__ = ("_busy", "_deadline", "_door", "_head")
+    __slots__ = ("_busy", "_deadline", "_door", "_head", "address", "standing")
 
     def __init__(self, door: "ConnectionServer", **settings: object) -> None:
         super().__init__(door, loop=asyncio.get_running_loop(), **settings)  # type: ignore[arg-type] # as in web.Server
@@ -56,10 +66,14 @@ class Connection(web.RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._busy = False
         self._head = HeadFilter()
+        self.address = ""
+        """Of the client."""
+        self.standing = Standing.STRANGER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the others, or be closed where they are too many."""
         assert isinstance(transport, asyncio.Transport)
+        self.address = address_of(transport)
         if not self._door.admit(self, transport):
             transport.abort()
             return
@@ -77,6 +91,9 @@ class Connection(web.RequestHandler):
         if not data:
             # aiohttp calls itself so, to go on with what it has.
             super().data_received(data)
+            return
+        if not self._busy and self._door.bars(self.address):
+            self._door.drop(self)
             return
         passed = self._head.feed(data)
         if not self._head.is_whole and not self._busy and self._deadline is None:
@@ -98,11 +115,13 @@ class Connection(web.RequestHandler):
         """The headers of a request are complete, it is being answered."""
         self._expected()
         self._busy = True
+        self._door.places.begin(self)
 
     def end(self) -> None:
         """The answer is known; what arrives from here on is the next request."""
         self._busy = False
         self._head.expect_head()
+        self._door.places.end(self, self.standing)
 
     def handle_error(
         self,
@@ -136,16 +155,24 @@ class Connection(web.RequestHandler):
 
 
 class ConnectionServer(web.Server):
-    """Makes a `Connection` of each client, and knows them all."""
+    """Makes a `Connection` of each client, and knows them all, also those that are not one yet (`Handshake`)."""
 
     def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, limits: Limits, metrics: Metrics
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        limits: Limits,
+        metrics: Metrics,
+        failures: Failures,
     ) -> None:
         super().__init__(self._answer)
         self.limits = limits
+        self.places: Places[asyncio.BaseProtocol] = Places(limits.connections, evict=self._evict)
         self._handler = handler
         self._metrics = metrics
-        self._open: dict[Connection, asyncio.Transport] = {}
+        self._failures = failures
+        self._open: dict[asyncio.BaseProtocol, asyncio.Transport] = {}
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> Connection:
         """A connection for the next client (the protocol factory of asyncio)."""
@@ -160,31 +187,65 @@ class ConnectionServer(web.Server):
             logger=_log,
         )
 
-    def admit(self, connection: Connection, transport: asyncio.Transport) -> bool:
-        """Whether there is room for one more."""
-        if len(self._open) >= self.limits.connections:
+    def admit(self, client: asyncio.BaseProtocol, transport: asyncio.Transport) -> bool:
+        """Whether there is room for one more, and nothing is held against its address."""
+        address = address_of(transport)
+        if self.bars(address):
+            return False
+        standing = Standing.FAMILIAR if self._failures.trusts(address) else Standing.STRANGER
+        if not self.places.take(client, standing):
             self._metrics.connection_refused()
             return False
-        self._open[connection] = transport
+        self._open[client] = transport
         return True
 
-    def left(self, connection: Connection) -> None:
-        """The connection is closed."""
-        self._open.pop(connection, None)
+    def accompany(self, handshake: "asyncio.Task[None]") -> None:
+        """Keep a handshake from being forgotten, and end it with us."""
+        self._handshakes.add(handshake)
+        handshake.add_done_callback(self._handshakes.discard)
 
-    def drop(self, connection: Connection) -> None:
+    def left(self, client: asyncio.BaseProtocol) -> None:
+        """The connection is closed."""
+        self.places.leave(client)
+        self._open.pop(client, None)
+
+    def drop(self, client: asyncio.BaseProtocol) -> None:
         """Close the connection now, whatever is unsent."""
-        transport = self._open.get(connection)
+        transport = self._open.get(client)
         if transport is not None:
             transport.abort()
+
+    def bars(self, address: str) -> bool:
+        """Whether nothing is read from ``address`` now."""
+        return self._failures.bars(address)
+
+    def failed(self, address: str) -> None:
+        """A wrong credential came from ``address``."""
+        if self._failures.failed(address):
+            self._metrics.address_barred()
+            _log.warning(
+                "%s presented %d wrong credentials within %g s: nothing is taken from there for %g s",
+                address,
+                self.limits.failures,
+                self.limits.failure_seconds,
+                self.limits.barred_seconds,
+            )
 
     async def finish(self, grace: float) -> None:
         """Close what is idle, give running requests up to ``grace`` seconds, then close whatever is left."""
         self.pre_shutdown()
+        for handshake in self._handshakes:
+            handshake.cancel()
+        if self._handshakes:
+            await asyncio.wait(self._handshakes)
         # aiohttp waits twice: for the answer, then for the handler that it no longer feeds.
         await self.shutdown(grace / 2)
         for transport in list(self._open.values()):
             transport.abort()
+
+    def _evict(self, client: asyncio.BaseProtocol) -> None:
+        self._metrics.connection_evicted()
+        self.drop(client)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
@@ -192,9 +253,24 @@ class ConnectionServer(web.Server):
         connection.begin()
         try:
             response = await self._handler(request)
+            self._learn(connection, response.status)
         finally:
             connection.end()
         if not request.content.is_eof():
             # What was not read of the body would be taken for the next request.
             response.force_close()
         return response
+
+    def _learn(self, connection: Connection, status: int) -> None:
+        """Only a notification with a valid credential is answered with 202, and only a wrong credential with 401."""
+        if status == 202:
+            connection.standing = Standing.SENDER
+            self._failures.succeeded(connection.address)
+        elif status == 401:
+            self.failed(connection.address)
+
+
+def address_of(transport: asyncio.Transport) -> str:
+    """The address of the client; nothing where it went away already."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""

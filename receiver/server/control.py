@@ -1,6 +1,7 @@
 """``/v1/sync``, ``/v1/rollback`` and the like, ``/v1/queue``: how commands work through a running receiver.
 
-The credential is written to the state folder at every start, for those who may read it: who can do that may change the
+They have an address of their own, on loopback, so that neither TLS nor strangers at the other one stand between. The
+credential is written to the state folder at every start, for those who may read it: who can do that may change the
 catalogue anyway. Answers are JSON lines, one report each, as they happen.
 """
 

@@ -1,6 +1,7 @@
 """Strangers, broken senders and slow ones at the HTTP door. The numbers (W1 …) are those of the list of cases."""
 
 import asyncio
+import base64
 import gzip
 import json
 import logging
@@ -15,6 +16,8 @@ from receiver.server.connections import Limits
 from tests.support.endpoint import PATH, TOKEN, Endpoint, Reply, get, post, running
 from tests.support.notifications import envelope, event
 
+GUESSER = ("127.0.0.2", 0)
+"""Another address than that of honest senders; of loopback too, which a test may count as any other."""
 GENERIC = {"error": "a valid credential is required"}
 SMALL = Limits(body=4096)
 HASTY = Limits(headers_seconds=1.0, body_seconds=0.2, unread_seconds=0.2, discard_seconds=0.2)
@@ -64,6 +67,18 @@ async def test_a_stranger_gets_the_generic_refusal(headers: Sequence[str]) -> No
         assert reply.headers["www-authenticate"] == "Bearer"
         assert endpoint.queue.intakes == []
         assert await still_serves(endpoint)
+
+
+async def test_the_old_and_the_next_token_are_valid_until_the_old_one_is_taken_away() -> None:
+    """In both schemes, a colon in the password included; the change needs no restart (W6, W7)."""
+    tokens: tuple[str, ...] = ("old", "next:1")
+    basic = f"Authorization: Basic {base64.b64encode(b'user:next:1').decode()}"
+    async with running(tokens=lambda: tokens) as endpoint:
+        for request in (post(b"{}", token="old"), post(b"{}", token="next:1"), post(b"{}", basic, token=None)):
+            assert (await answer(endpoint, request)).status == 202
+        tokens = ("next:1",)
+        assert (await answer(endpoint, post(b"{}", token="old"))).status == 401
+        assert (await answer(endpoint, post(b"{}", basic, token=None))).status == 202
 
 
 async def test_a_stranger_is_answered_before_the_body_is_read() -> None:
@@ -268,6 +283,41 @@ async def test_what_cannot_be_read_gets_202_and_is_kept(body: bytes) -> None:
         assert endpoint.queue.intakes[0].body == body
 
 
+@pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
+async def test_the_limit_of_a_body_is_a_mebibyte(size: int) -> None:
+    """The default, and one byte more (W9)."""
+    body = envelope(event())
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(body + b" " * (size - len(body))))
+        assert reply.status == (202 if size == 1024 * 1024 else 413)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000])
+async def test_an_envelope_of_any_size_counts_each_event(count: int) -> None:
+    """One bad event among them costs none of the good ones (W17)."""
+    good = [event(id=str(number)) for number in range(count)]
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(*good[: count // 2], {"id": "bad"}, *good[count // 2 :])))
+        assert (reply.status, reply.json) == (202, {"accepted": count, "ignored": 0, "quarantined": 1})
+
+
+@pytest.mark.parametrize(
+    ("headers", "verdicts"),
+    [
+        (("Ce-Type: org.example.unheard-of",), {"accepted": 0, "ignored": 1, "quarantined": 0}),
+        (("Content-Type: text/html",), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+        (("Content-Type: application/json", "Content-Type: a/b"), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+        ((), {"accepted": 1, "ignored": 0, "quarantined": 0}),
+    ],
+    ids=["ce-type", "wrong", "doubled", "none"],
+)
+async def test_no_type_of_a_delivery_is_refused(headers: Sequence[str], verdicts: dict[str, int]) -> None:
+    """An unknown event concerns no addon; a wrong Content-Type is none of our business (W18)."""
+    async with running() as endpoint:
+        reply = await answer(endpoint, post(envelope(event()), *headers))
+        assert (reply.status, reply.json) == (202, verdicts)
+
+
 async def test_headers_that_are_no_text_can_be_stored() -> None:
     """A lone surrogate in the journal would fail at the database (W16)."""
     async with running() as endpoint:
@@ -286,19 +336,122 @@ async def test_a_hostile_address_is_neither_used_nor_stored_as_an_event() -> Non
 
 
 async def test_connections_over_the_limit_are_closed_at_once() -> None:
-    """A stranger cannot take every descriptor of the process; one that leaves makes room."""
+    """Where every place is at work, a newcomer has none; one that leaves makes room."""
     async with running(Limits(connections=2)) as endpoint:
         async with endpoint.connect() as one, endpoint.connect() as two:
             for wire in (one, two):
-                await wire.send(get("/healthz"))
-                assert await wire.reply() is not None
+                await wire.send(post(b"", "Expect: 100-continue", length=2))
+                assert await wire.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             async with endpoint.connect() as three, asyncio.timeout(PATIENCE):
                 assert await three.is_closed()
-            await one.send(get("/healthz"))
-            assert await one.reply() is not None
             assert endpoint.count("addon_sync_connections_refused_total") == 1
-        await until(lambda: not endpoint.server._connections or not endpoint.server._connections._open)
+        await until(lambda: not endpoint.connections._open)
         assert await still_serves(endpoint)
+
+
+async def test_idle_connections_do_not_keep_a_sender_out() -> None:
+    """Thousands of them: the oldest goes for each newcomer, and a sender's own connection stays (W11)."""
+    async with running(Limits(connections=100)) as endpoint, endpoint.connect() as sender:
+        await sender.send(post(envelope(event())))
+        assert await sender.reply() is not None
+        idle = []
+        for _ in range(20):
+            idle += await asyncio.gather(*(asyncio.open_connection(*endpoint.address) for _ in range(100)))
+            assert await still_serves(endpoint)
+        assert len(endpoint.connections.places) == 100
+        assert endpoint.count("addon_sync_connections_refused_total") == 0
+        assert endpoint.count("addon_sync_connections_evicted_total") >= 1900
+        await sender.send(post(envelope(event(id="another"))))
+        reply = await sender.reply()
+        assert reply is not None
+        assert reply.status == 202
+        for _, writer in idle:
+            writer.close()
+
+
+async def test_a_newcomer_from_a_senders_address_goes_after_strangers() -> None:
+    """Between its connection and its first request, a flood from elsewhere must not push it out."""
+    async with running(Limits(connections=10)) as endpoint:
+        assert await still_serves(endpoint)
+        async with endpoint.connect() as newcomer:
+            strangers = [await asyncio.open_connection(*endpoint.address, local_addr=GUESSER) for _ in range(50)]
+            await until(lambda: endpoint.count("addon_sync_connections_evicted_total") >= 41)
+            await newcomer.send(post(envelope(event(id="late"))))
+            reply = await newcomer.reply()
+            assert reply is not None
+            assert reply.status == 202
+            for _, writer in strangers:
+                writer.close()
+
+
+async def test_connections_that_began_a_request_do_not_keep_a_sender_out() -> None:
+    """Half a head is not work of ours."""
+    async with running(Limits(connections=10)) as endpoint:
+        slow = [await asyncio.open_connection(*endpoint.address) for _ in range(10)]
+        for _, writer in slow:
+            writer.write(b"POST /v1/not")
+        assert await still_serves(endpoint)
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """Before a byte is read, on open connections too; nobody else notices, and the operator is told once."""
+    async with (
+        running(Limits(failures=3), exempt=lambda _: False) as endpoint,
+        endpoint.connect(local_addr=GUESSER) as wire,
+    ):
+        await wire.send(get("/healthz"))
+        assert await wire.reply() is not None
+        for _ in range(3):
+            reply = await endpoint.ask(post(b"{}", token="guess"), local_addr=GUESSER)
+            assert reply is not None
+            assert (reply.status, reply.json) == (401, GENERIC)
+        async with endpoint.connect(local_addr=GUESSER) as silent, asyncio.timeout(Limits().headers_seconds / 2):
+            assert await silent.is_closed()
+        await wire.send(get("/healthz"))
+        async with asyncio.timeout(PATIENCE):
+            assert await wire.is_closed()
+        assert await still_serves(endpoint)
+        assert endpoint.count("addon_sync_addresses_barred_total") == 1
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert record.getMessage().startswith("127.0.0.2 presented 3 wrong credentials")
+
+
+async def test_a_bar_ends_by_itself() -> None:
+    """A person who mistyped need not call anybody."""
+    async with running(Limits(failures=1, barred_seconds=0.2), exempt=lambda _: False) as endpoint:
+        assert await endpoint.ask(post(b"{}", token="guess")) is not None
+        async with asyncio.timeout(PATIENCE):
+            while await endpoint.ask(get("/healthz")) is None:  # noqa: ASYNC110 - time tells
+                await asyncio.sleep(0.05)
+        assert await still_serves(endpoint)
+
+
+async def test_who_authenticated_is_not_barred_for_what_its_neighbours_do() -> None:
+    """Behind a proxy all have one address."""
+    async with running(Limits(failures=3), exempt=lambda _: False) as endpoint:
+        assert await still_serves(endpoint)
+        for _ in range(10):
+            assert await endpoint.ask(post(b"{}", token="guess")) is not None
+        assert await still_serves(endpoint)
+        assert endpoint.count("addon_sync_addresses_barred_total") == 0
+
+
+async def test_loopback_is_not_barred() -> None:
+    """Otherwise a stranger could have a proxy on this machine shut out."""
+    async with running(Limits(failures=3)) as endpoint:
+        for _ in range(10):
+            assert await endpoint.ask(post(b"{}", token="guess")) is not None
+
+
+async def test_open_endpoints_bar_nobody() -> None:
+    """What needs no credential is no guess, whatever it is answered with."""
+    async with running(Limits(failures=3), exempt=lambda _: False, ready=lambda: ("no disk",)) as endpoint:
+        for path in ("/readyz", "/nothing", "/v1/notifications"):
+            for _ in range(5):
+                assert await endpoint.ask(get(path)) is not None
 
 
 @asynccontextmanager
@@ -334,10 +487,9 @@ async def test_a_client_that_takes_no_answers_is_cut_off() -> None:
 async def test_a_client_that_takes_no_answers_does_not_delay_the_end() -> None:
     """What cannot be sent is thrown away when the receiver stops."""
     async with running() as endpoint:
-        connections = endpoint.server._connections
-        assert connections is not None
+        connections = endpoint.connections
         async with deaf_client(endpoint):
-            await until(lambda: any(connection.writing_paused for connection in connections._open))
+            await until(lambda: any(connection.writing_paused for connection in connections.connections))
             async with asyncio.timeout(PATIENCE):
                 await endpoint.server.stop(0.2)
             await until(lambda: not connections._open)

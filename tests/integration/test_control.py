@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -63,7 +64,7 @@ class FakeCommands:
 async def served(commands: FakeCommands, limits: Limits | None = None) -> AsyncIterator[Endpoint]:
     """A door through which ``commands`` can be given."""
     async with running(limits, commands=commands, control_token=CONTROL) as endpoint:
-        yield endpoint
+        yield replace(endpoint, address=endpoint.command_address)
 
 
 @contextmanager
@@ -174,18 +175,49 @@ async def test_nobody_else_may_give_commands(path: str, token: str | None) -> No
 
 async def test_a_sender_is_not_let_in_with_the_credential_of_commands() -> None:
     """Two doors, two keys."""
-    async with served(FakeCommands()) as endpoint:
+    async with running(commands=FakeCommands(), control_token=CONTROL) as endpoint:
         reply = await endpoint.ask(post(b"{}", token=CONTROL))
     assert reply is not None
     assert reply.status == 401
 
 
-async def test_without_commands_there_are_no_such_paths() -> None:
-    """A door without an engine behind it."""
-    async with running() as endpoint:
-        reply = await endpoint.ask(post(b"{}", path="/v1/sync"))
+@pytest.mark.parametrize("path", ["/v1/sync", "/v1/poll", "/v1/replay", "/v1/queue"])
+async def test_commands_are_not_taken_where_senders_knock(path: str) -> None:
+    """With the right credential neither: what others can reach has no such path."""
+    commands = FakeCommands(OUTCOME)
+    async with running(commands=commands, control_token=CONTROL) as endpoint:
+        reply = await endpoint.ask(post(b"{}", token=CONTROL, path=path))
     assert reply is not None
     assert reply.status == 404
+    assert commands.requests == []
+
+
+async def test_a_crowd_of_senders_does_not_keep_an_operator_out(tmp_path: Path) -> None:
+    """Who is called because of a flood must be able to look."""
+    async with (
+        running(Limits(connections=1), commands=FakeCommands(), control_token=CONTROL) as endpoint,
+        endpoint.connect() as sender,
+    ):
+        await sender.send(post(b"", "Expect: 100-continue", length=2))
+        assert await sender.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert await endpoint.ask(get("/healthz")) is None
+        with held(tmp_path, replace(endpoint, address=endpoint.command_address)) as settings:
+            assert await asyncio.to_thread(client.queue_view, settings) == QueueView(tasks=(TASK,))
+
+
+async def test_notifications_are_not_taken_where_commands_are() -> None:
+    """One address, one purpose."""
+    async with served(FakeCommands()) as endpoint:
+        reply = await endpoint.ask(post(b"{}", token=TOKEN))
+    assert reply is not None
+    assert reply.status == 404
+
+
+async def test_commands_are_only_reached_from_this_host() -> None:
+    """Whatever address senders use."""
+    async with running(commands=FakeCommands(), control_token=CONTROL) as endpoint:
+        assert endpoint.command_address[0] == "127.0.0.1"
+        assert endpoint.command_address != endpoint.address
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"addons": "a"}', b"x" * 200], ids=["empty", "cut", "shape", "size"])

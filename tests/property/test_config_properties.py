@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from receiver.config import SETTINGS, load
+from receiver.config import load
 from receiver.errors import ConfigError
 from receiver.notation import parse_duration, parse_endpoint, parse_size
 from receiver.oci.reference import RegistryAddress
 from receiver.setting import Setting
+from receiver.settings_table import SETTINGS
 
 TEXTS = st.text(max_size=40)
 # Few for each of two dozen settings. Hypothesis runs many examples against one folder, which none of them changes.

@@ -10,7 +10,7 @@ from typing import Self, cast
 from receiver.errors import QueueUnavailable
 from receiver.metrics import Metrics
 from receiver.server.app import Door, HttpServer
-from receiver.server.connections import Limits
+from receiver.server.connections import ConnectionServer, Limits
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.tasks.task import Task
 
@@ -73,8 +73,8 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def open(cls, address: tuple[str, int]) -> Self:
-        return cls(*await asyncio.open_connection(*address))
+    async def open(cls, address: tuple[str, int], **options: object) -> Self:
+        return cls(*await asyncio.open_connection(*address, **options))  # type: ignore[arg-type] # asyncio judges them
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -128,19 +128,26 @@ class Endpoint:
     address: tuple[str, int]
     queue: RememberingQueue
     metrics: Metrics
+    command_address: tuple[str, int] = ("", 0)
+    """Where commands are taken, if any are."""
+
+    @property
+    def connections(self) -> ConnectionServer:
+        """Those of the first address."""
+        return self.server._listeners[0].connections
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Wire]:
-        """A connection that is closed in the end."""
-        wire = await Wire.open(self.address)
+    async def connect(self, **options: object) -> AsyncIterator[Wire]:
+        """A connection that is closed in the end; ``options`` as `asyncio.open_connection` has them."""
+        wire = await Wire.open(self.address, **options)
         try:
             yield wire
         finally:
             await wire.close()
 
-    async def ask(self, request: bytes) -> Reply | None:
+    async def ask(self, request: bytes, **options: object) -> Reply | None:
         """Send on a connection of its own; None where it is closed without an answer."""
-        async with self.connect() as wire:
+        async with self.connect(**options) as wire:
             await wire.send(request)
             return await wire.reply(head=request.startswith(b"HEAD"))
 
@@ -164,6 +171,7 @@ async def running(limits: Limits | None = None, **changes: object) -> AsyncItera
     server = HttpServer(replace(door, **changes))  # type: ignore[arg-type] # the names are those of Door
     address = await server.start("127.0.0.1", 0)
     try:
-        yield Endpoint(server, address, queue, metrics)
+        commands = await server.start_commands() if "commands" in changes else ("", 0)
+        yield Endpoint(server, address, queue, metrics, commands)
     finally:
         await server.stop(1.0)

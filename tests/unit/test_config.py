@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from receiver.config import SETTINGS, Settings, load
+from receiver.config import Settings, load
 from receiver.errors import ConfigError
 from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
+from receiver.settings_table import SETTINGS
 
 CONTRACT = {
     "REGISTRY_URL": None,
@@ -94,6 +95,9 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_PROXY",
         "ADDON_SYNC_TOKEN_SERVICES",
         "DOCKER_CONFIG",
+        "ADDON_SYNC_TLS_CERT",
+        "ADDON_SYNC_TLS_KEY",
+        "ADDON_SYNC_TLS_CLIENT_CA",
     }
     limits = {setting.name for setting in SETTINGS if not setting.has_flag}  # tests/unit/test_limits.py
     assert set(found) - set(CONTRACT) - limits == extra
@@ -308,6 +312,8 @@ def test_the_state_is_not_below_the_catalogue_through_a_link(loaded: Loader, ins
     [
         {"ADDON_SYNC_CLIENT_CERT": "c.pem"},
         {"ADDON_SYNC_CLIENT_KEY": "k.pem"},
+        {"ADDON_SYNC_TLS_CERT": "c.pem"},
+        {"ADDON_SYNC_TLS_KEY": "k.pem"},
         {"ADDON_SYNC_REGISTRY_USERNAME": "u"},
         {"ADDON_SYNC_REGISTRY_PASSWORD": "p"},
     ],
@@ -317,6 +323,11 @@ def test_halves_of_a_pair_are_refused(loaded: Loader, environment: dict[str, str
     message = loaded.refused(environment)
     assert "belong together" in message
     assert next(iter(environment)) in message
+
+
+def test_client_certificates_need_a_certificate_of_ours(loaded: Loader) -> None:
+    """Over plain HTTP nobody could show one, so everybody would be let in or nobody."""
+    assert "needs ADDON_SYNC_TLS_CERT" in loaded.refused({"ADDON_SYNC_TLS_CLIENT_CA": "ca.pem"})
 
 
 # ---- secrets ----

@@ -11,10 +11,11 @@ from receiver.app import archive_limits, document_limits
 from receiver.catalog.archive import ArchiveLimits, Budget
 from receiver.catalog.names import NameLimits
 from receiver.catalog.staging import StagedTree, unpack
-from receiver.config import SETTINGS, Settings, load
+from receiver.config import Settings, load
 from receiver.errors import ReceiverError, UnsafeArchive, UnsupportedContent
 from receiver.oci import media
 from receiver.oci.manifest import DocumentLimits, parse_manifest
+from receiver.settings_table import SETTINGS
 from tests.support.tarwriter import archive, entry, folder, gzipped, long_name, pax, record
 
 MANIFEST = "addon.manifest.yaml"

@@ -17,6 +17,8 @@ def test_all_series_have_the_names_that_are_documented() -> None:
         ("addon_sync_deliveries_total", "counter"),
         ("addon_sync_events_ignored_total", "counter"),
         ("addon_sync_connections_refused_total", "counter"),
+        ("addon_sync_connections_evicted_total", "counter"),
+        ("addon_sync_addresses_barred_total", "counter"),
         ("addon_sync_queue_tasks", "gauge"),
         ("addon_sync_syncs_total", "counter"),
         ("addon_sync_push_to_installed_seconds", "histogram"),
@@ -34,6 +36,8 @@ def test_what_happened_is_counted() -> None:
     metrics.delivery("zot", "accepted")
     metrics.ignored({"blob": 4, "pull": 1})
     metrics.connection_refused()
+    metrics.connection_evicted()
+    metrics.address_barred()
     metrics.sync("installed", "event")
     metrics.push_to_installed(0.3)
     metrics.registry_bytes(1024)
@@ -42,6 +46,8 @@ def test_what_happened_is_counted() -> None:
         'addon_sync_deliveries_total{sender="zot",verdict="accepted"} 2.0',
         'addon_sync_events_ignored_total{reason="blob"} 4.0',
         "addon_sync_connections_refused_total 1.0",
+        "addon_sync_connections_evicted_total 1.0",
+        "addon_sync_addresses_barred_total 1.0",
         'addon_sync_syncs_total{outcome="installed",trigger="event"} 1.0',
         'addon_sync_push_to_installed_seconds_bucket{le="0.25"} 0.0',
         'addon_sync_push_to_installed_seconds_bucket{le="0.5"} 1.0',

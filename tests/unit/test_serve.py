@@ -72,7 +72,11 @@ async def test_an_address_that_others_reach_needs_a_credential(
 
     monkeypatch.setattr("receiver.app.opened", opened)
     settings = SimpleNamespace(
-        listen=Endpoint(host=address, port=0), token=SimpleNamespace(configured=token), senders=senders
+        listen=Endpoint(host=address, port=0),
+        token=SimpleNamespace(configured=token),
+        senders=senders,
+        tls_cert=None,
+        tls_key=None,
     )
     with pytest.raises(_Left if token or senders else ConfigError):
         await serve.serve(

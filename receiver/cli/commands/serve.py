@@ -54,6 +54,8 @@ def _announce(settings: Settings, url: str) -> None:
         _log.warning(
             "the registry is spoken to over plain HTTP, as INSECURE says: anybody on the way can change addons"
         )
+    if not settings.listen.loopback and settings.tls_cert is None:
+        _log.warning("no ADDON_SYNC_TLS_CERT: the token travels unencrypted unless something in front speaks TLS")
     if not settings.token.configured:
         _log.warning("no ADDON_SYNC_TOKEN: every program on this machine may send notifications")
 

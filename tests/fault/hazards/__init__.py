@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tests.fault.hazards.archive_names import CASES as NAMES
 from tests.fault.hazards.documents import CASES as DOCUMENTS
+from tests.fault.hazards.endpoint import CASES as ENDPOINT
 from tests.fault.hazards.environment import CASES as ENVIRONMENT
 from tests.fault.hazards.headers import CASES as HEADERS
 from tests.fault.hazards.links import CASES as LINKS
@@ -23,6 +24,10 @@ class Group:
     count: int
     """How many identifiers the group has: A1 to A23 are 23."""
     cases: Sequence[Case | Elsewhere]
+    pushed: str = "what is pushed"
+    """Heads the column of titles."""
+    note: str = ""
+    """What the verdicts mean, where they are not about a pushed artifact."""
 
 
 GROUPS: Mapping[str, Group] = {
@@ -35,4 +40,13 @@ GROUPS: Mapping[str, Group] = {
     "G": Group(title="Windows names", count=25, cases=WINDOWS),
     "H": Group(title="Addon-level semantics", count=16, cases=SEMANTICS),
     "I": Group(title="OCI manifests and indexes", count=22, cases=DOCUMENTS),
+    "W": Group(
+        title="Notification endpoint",
+        count=22,
+        cases=ENDPOINT,
+        pushed="what is sent",
+        note="- **refused**: the answer is 401, 413 or 503, or the connection ends without one. Nothing is stored.\n"
+        "- **accepted**: the answer is 202. What an authenticated sender delivers is stored, and what cannot be\n"
+        "  read is kept for the operator and makes the receiver look at everything.",
+    ),
 }

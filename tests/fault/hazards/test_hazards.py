@@ -32,4 +32,5 @@ def test_a_case_that_is_shown_elsewhere_has_its_tests(case: Elsewhere) -> None:
 def test_a_group_is_whole(letter: str) -> None:
     """Every identifier of the list has a case, and none was made up."""
     group = GROUPS[letter]
-    assert {case.id for case in group.cases} == {f"{letter}{number}" for number in range(1, group.count + 1)}
+    identifiers = {f"{letter}{number}" for number in range(1, group.count + 1)}
+    assert {case.id for case in group.cases} == identifiers

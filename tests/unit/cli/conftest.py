@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from receiver.cli import main
-from receiver.config import SETTINGS
+from receiver.settings_table import SETTINGS
 
 
 @dataclass(frozen=True)

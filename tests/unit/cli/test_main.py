@@ -11,7 +11,7 @@ import pytest
 
 from receiver import __version__
 from receiver.cli.main import COMMANDS, cli
-from receiver.config import SETTINGS
+from receiver.settings_table import SETTINGS
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]

@@ -1,14 +1,17 @@
 """How ``serve`` is told to stop, on each system."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from receiver.cli.commands.serve import _on_stop
+from receiver.cli.commands.serve import _announce, _on_stop
+from receiver.config import load
 
 
 class Loop:
@@ -51,3 +54,24 @@ def test_on_windows_ctrl_c_and_ctrl_break_stop_it(monkeypatch: pytest.MonkeyPatc
     for handler in taken.values():
         handler(21, None)
     assert loop.called == [stop, stop]
+
+
+@pytest.mark.parametrize(
+    ("listen", "tls", "warned"),
+    [("0.0.0.0:0", False, True), ("192.0.2.1:0", True, False), ("127.0.0.1:0", False, False)],
+)
+def test_a_token_that_travels_in_clear_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, listen: str, tls: bool, warned: bool
+) -> None:
+    """On this machine it does not travel."""
+    pem = {"ADDON_SYNC_TLS_CERT": "c.pem", "ADDON_SYNC_TLS_KEY": "k.pem"} if tls else {}
+    environment = {
+        "REGISTRY_URL": "oci://r",
+        "K2S_INSTALL_DIR": str(tmp_path),
+        "ADDON_SYNC_LISTEN": listen,
+        "ADDON_SYNC_TOKEN": "T0ken",
+        **pem,
+    }
+    _announce(load(flags={}, environment=environment, file=None), "http://x")
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * warned
+    assert all("ADDON_SYNC_TLS_CERT" in message and "T0ken" not in message for message in caplog.messages)
