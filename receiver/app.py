@@ -65,6 +65,7 @@ def registry_client(settings: Settings) -> RegistryClient:
         token_services=settings.token_services,
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
         proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
+        request_rate=settings.request_rate,
         user_agent=f"addon-sync/{__version__}",
         max_document_size=document_limits(settings).max_size,
     )

@@ -37,6 +37,7 @@ class Settings:
     tls_client_ca: Path | None
     state_dir: Path
     concurrency: int
+    request_rate: int
     poll_interval: float
     poll_interval_min: float
     poll_interval_max: float | None

@@ -87,6 +87,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting("ADDON_SYNC_CONCURRENCY", parse_count, "4", "addons synced at the same time"),
     _setting(
+        "ADDON_SYNC_REQUEST_RATE",
+        parse_count,
+        "100",
+        "requests a second to the registry, at most, once three seconds' worth were sent at a time",
+    ),
+    _setting(
         "ADDON_SYNC_POLL_INTERVAL",
         parse_duration,
         "5m",

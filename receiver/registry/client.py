@@ -21,6 +21,7 @@ from receiver.oci.manifest import MAX_DOCUMENT_SIZE
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.registry.auth import CredentialSource
 from receiver.registry.location import Location, Origin
+from receiver.registry.pace import Pace
 from receiver.registry.pages import MAX_PAGE_SIZE, PAGE_LENGTH, Listing
 from receiver.registry.proxy import Proxy
 from receiver.registry.ranges import continues
@@ -54,6 +55,7 @@ class RegistryClient:
         token_services: Collection[Origin] = (),
         tls: TlsFiles | None = None,
         proxy: Proxy | None = None,
+        request_rate: float = 0.0,
         user_agent: str,
         max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
@@ -64,7 +66,9 @@ class RegistryClient:
         self._clock = clock
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
-        self._transport = Transport(self._root.origin, tls=tls, proxy=proxy, user_agent=user_agent)
+        self._transport = Transport(
+            self._root.origin, tls=tls, proxy=proxy, pace=Pace(request_rate), user_agent=user_agent
+        )
         self._session = RegistrySession(
             self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock
         )

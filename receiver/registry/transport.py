@@ -17,6 +17,7 @@ from yarl import URL  # part of aiohttp's interface: a judged URL must not be qu
 
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
+from receiver.registry.pace import Pace
 from receiver.registry.proxy import Proxy
 from receiver.registry.stream import READ_BUFFER
 
@@ -44,8 +45,17 @@ class TlsFiles:
 class Transport:
     """The connections to one registry and to where it redirects; opened on first use."""
 
-    def __init__(self, registry: Origin, *, tls: TlsFiles | None, proxy: Proxy | None = None, user_agent: str) -> None:
+    def __init__(
+        self,
+        registry: Origin,
+        *,
+        tls: TlsFiles | None,
+        proxy: Proxy | None = None,
+        pace: Pace | None = None,
+        user_agent: str,
+    ) -> None:
         self._registry = registry
+        self._pace = pace or Pace(0.0)
         self._tls = tls or TlsFiles()
         self._proxy = proxy
         self._user_agent = user_agent
@@ -68,6 +78,7 @@ class Transport:
         session = self._open_direct() if proxy is None else self._open_proxied()
         context = await self._context(location.origin)
         self._refuse_forbidden_number(location.origin)
+        await self._pace.step()
         with translated(location.origin):
             async with asyncio.timeout(HEAD_DEADLINE):
                 return await session.request(

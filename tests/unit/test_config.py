@@ -89,6 +89,7 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_JOURNAL_SIZE",
         "ADDON_SYNC_KEEP_RELEASES",
         "ADDON_SYNC_REPAIR_DRIFT",
+        "ADDON_SYNC_REQUEST_RATE",
         "ADDON_SYNC_POLL_INTERVAL_MIN",
         "ADDON_SYNC_POLL_INTERVAL_MAX",
         "ADDON_SYNC_NO_PROXY",

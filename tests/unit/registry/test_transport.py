@@ -11,6 +11,7 @@ from aiohttp.abc import ResolveResult
 
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
 from receiver.registry.location import Location, Origin
+from receiver.registry.pace import Pace
 from receiver.registry.transport import RegistryResolver, TlsFiles, Transport, tls_context, translated
 
 PUBLIC = Origin("https", "registry.example", 443)
@@ -135,3 +136,19 @@ def test_cancellation_passes() -> None:
     """A cancelled request is no failed request."""
     with pytest.raises(asyncio.CancelledError), translated(PUBLIC):
         raise asyncio.CancelledError
+
+
+async def test_every_request_keeps_the_pace() -> None:
+    """Whatever it is for: a token, a manifest, a blob, a redirect."""
+    steps: list[int] = []
+
+    class Counting(Pace):
+        async def step(self) -> None:
+            steps.append(1)
+            raise ProtocolViolation("far enough")
+
+    transport = Transport(PUBLIC, tls=None, pace=Counting(1.0), user_agent="test")
+    with pytest.raises(ProtocolViolation, match="far enough"):
+        await transport.send("GET", Location.parse(f"{PUBLIC}/v2/"), {})
+    await transport.close()
+    assert steps == [1]
