@@ -117,3 +117,13 @@ def test_versions_are_three_numbers_with_or_without_v() -> None:
     assert str(parse_version("v1.2.3-rc.1")) == "1.2.3-rc.1"
     assert str(parse_version("V1.2.3")) == "1.2.3"
     assert [parse_version(text) for text in ("v1", "v1.2", "1.2.3.4", "vv1.2.3", "x1.2.3", "", "01.2.3")] == [None] * 7
+
+
+def test_a_mixed_set_of_tags_has_one_answer() -> None:
+    """Whatever a repository has gathered over the years, each rule knows which tag it means (hazards J18)."""
+    tags = ["latest", "v9", "v10", "v10-rc1", "V2", "1.0", "v1.2.3", "V1.10.0", f"sha256-{'a' * 64}.sig"]
+    assert choose_tag(tags).tag == "latest"
+    assert choose_tag(tags[1:]).tag == "V1.10.0"
+    assert choose_tag(tags, policy="semver").tag == "V1.10.0"
+    short = choose_tag(["v9", "v10", "v10-rc1", "V2", "1.0", tags[-1]])
+    assert (short.tag, short.certain) == ("v9", False)

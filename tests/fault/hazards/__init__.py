@@ -9,6 +9,7 @@ from tests.fault.hazards.endpoint import CASES as ENDPOINT
 from tests.fault.hazards.environment import CASES as ENVIRONMENT
 from tests.fault.hazards.headers import CASES as HEADERS
 from tests.fault.hazards.links import CASES as LINKS
+from tests.fault.hazards.lying_registry import CASES as LYING_REGISTRY
 from tests.fault.hazards.semantics import CASES as SEMANTICS
 from tests.fault.hazards.streams import CASES as STREAMS
 from tests.fault.hazards.types_and_modes import CASES as TYPES
@@ -40,6 +41,14 @@ GROUPS: Mapping[str, Group] = {
     "G": Group(title="Windows names", count=25, cases=WINDOWS),
     "H": Group(title="Addon-level semantics", count=16, cases=SEMANTICS),
     "I": Group(title="OCI manifests and indexes", count=22, cases=DOCUMENTS),
+    "J": Group(
+        title="A registry that lies",
+        count=24,
+        cases=LYING_REGISTRY,
+        pushed="what it does",
+        note="- **refused**: the sync fails with an error that says what cures it, or the request is never sent.\n"
+        "- **accepted**, **normalised**: the sync goes on, and nothing is believed that was not verified.",
+    ),
     "W": Group(
         title="Notification endpoint",
         count=22,
