@@ -29,9 +29,12 @@ class Park:
     reason: str
 
 
-def after_failure(error: ReceiverError, attempts: int, *, jitter: float) -> Retry | Park:
-    """Decide after the failure number ``attempts`` (1 is the first); ``jitter`` is uniform in 0..1."""
-    if not error.retryable or (error.max_attempts is not None and attempts >= error.max_attempts):
+def after_failure(error: ReceiverError, attempts: int, *, alike: int, jitter: float) -> Retry | Park:
+    """Decide after the failure number ``attempts`` (1 is the first); ``jitter`` is uniform in 0..1.
+
+    ``alike`` of them in a row, this one included, were of its kind: an outage before it says nothing about a digest.
+    """
+    if not error.retryable or (error.max_attempts is not None and alike >= error.max_attempts):
         return Park(str(error))
     if isinstance(error, DowngradeDoubted):
         return Retry(DOUBT_SECONDS + jitter * BASE_DELAY)

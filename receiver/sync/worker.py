@@ -76,6 +76,7 @@ class Workers:
         self._running: dict[asyncio.Task[None], Lease] = {}
         self._kept = clock()
         self._looked: dict[str, float] = {}
+        self._streaks: dict[str, tuple[type[ReceiverError], int]] = {}
         self._turn = 0
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -267,6 +268,7 @@ class Workers:
         if nothing_new and task.trigger is Trigger.EVENT and task.looks < len(LOOK_AGAIN):
             await self._report(self._queue.look_again(attempt.lease, due=self._clock() + LOOK_AGAIN[task.looks]))
             return
+        self._streaks.pop(outcome.repository, None)
         # A held addon is not looked at: what is known of its digests stays.
         unpark = not outcome.parked and outcome.status != "held"
         if outcome.status in {"installed", "unchanged"}:
@@ -278,12 +280,20 @@ class Workers:
         lease, now = attempt.lease, self._clock()
         if error is not attempt.refusal:
             await self._report(self._leasing.failed(error))
-        decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
+        alike = self._alike(lease.task.repository, error)
+        decision = after_failure(error, lease.task.attempts + 1, alike=alike, jitter=self._jitter())
         if isinstance(decision, Park):
             await self._park(attempt, decision.reason)
         else:
             await self._report(self._queue.retry(lease, due=now + decision.delay, error=str(error)))
         self._tell(self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park)))
+
+    def _alike(self, repository: str, error: ReceiverError) -> int:
+        """How many failures of this kind ``repository`` has had in a row, since this process began."""
+        kind, count = self._streaks.get(repository, (type(error), 0))
+        count = count + 1 if kind is type(error) else 1
+        self._streaks[repository] = type(error), count
+        return count
 
     async def _park(self, attempt: _Attempt, reason: str) -> None:
         digest = str(attempt.desired.digest) if attempt.desired else None
@@ -295,7 +305,8 @@ class Workers:
             surveyed = await self._survey.run(fresh=self._looked_at_now(lease.task))
         except ReceiverError as error:
             await self._report(self._leasing.failed(error))
-            decision = after_failure(error, lease.task.attempts + 1, jitter=self._jitter())
+            alike = self._alike(EVERYTHING, error)
+            decision = after_failure(error, lease.task.attempts + 1, alike=alike, jitter=self._jitter())
             # A poll is never parked: lost events are its business, and nobody might ask for another one.
             delay = MAX_DELAY if isinstance(decision, Park) else decision.delay
             await self._report(self._queue.retry(lease, due=self._clock() + max(delay, 1.0), error=str(error)))

@@ -169,7 +169,7 @@ async def judge(case: Case, host: Host) -> None:
         assert case.says in str(error), str(error)
         assert str(error).isprintable(), repr(str(error))
         assert host.everything() == before, "a refusal changed something"
-        assert isinstance(after_failure(error, 1, jitter=0.5), Park) != case.retried
+        assert isinstance(after_failure(error, 1, alike=1, jitter=0.5), Park) != case.retried
         return
     assert error is None, f"{type(error).__name__}: {error}"
     assert host.files() == dict(case.tree)

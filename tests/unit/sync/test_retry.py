@@ -24,7 +24,7 @@ from receiver.sync.retry import BASE_DELAY, MAX_DELAY, Park, Retry, after_failur
 def test_what_time_or_an_operator_cures_is_tried_for_ever(error: ReceiverError) -> None:
     """However often it failed, at most five minutes apart."""
     for attempts in (1, 2, 50, 10_000):
-        decision = after_failure(error, attempts, jitter=1.0)
+        decision = after_failure(error, attempts, alike=attempts, jitter=1.0)
         assert isinstance(decision, Retry)
         assert decision.delay == min(MAX_DELAY, BASE_DELAY * 2 ** (min(attempts, 20) - 1))
 
@@ -32,13 +32,13 @@ def test_what_time_or_an_operator_cures_is_tried_for_ever(error: ReceiverError) 
 @pytest.mark.parametrize("jitter", [0.0, 0.25, 1.0])
 def test_the_jitter_is_full(jitter: float) -> None:
     """From nothing to the ceiling."""
-    assert after_failure(Unavailable("x"), 3, jitter=jitter) == Retry(jitter * BASE_DELAY * 4)
+    assert after_failure(Unavailable("x"), 3, alike=3, jitter=jitter) == Retry(jitter * BASE_DELAY * 4)
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
 def test_rate_limits_are_kept_to(jitter: float) -> None:
     """Never earlier than asked."""
-    decision = after_failure(RateLimited("x", retry_after=240.0), 9, jitter=jitter)
+    decision = after_failure(RateLimited("x", retry_after=240.0), 9, alike=9, jitter=jitter)
     assert decision == Retry(240.0 + jitter * BASE_DELAY)
 
 
@@ -47,7 +47,7 @@ def test_rate_limits_are_kept_to(jitter: float) -> None:
 )
 def test_what_only_a_push_cures_is_parked_at_once(error: ReceiverError) -> None:
     """With its reason."""
-    assert after_failure(error, 1, jitter=0.5) == Park("why")
+    assert after_failure(error, 1, alike=1, jitter=0.5) == Park("why")
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_what_only_a_push_cures_is_parked_at_once(error: ReceiverError) -> None:
 )
 def test_what_transport_may_have_broken_is_tried_a_few_times(error: ReceiverError, most: int) -> None:
     """A broken proxy is cured by repetition, a broken blob is not."""
-    decisions = [after_failure(error, attempts, jitter=0.5) for attempts in range(1, most + 2)]
+    decisions = [after_failure(error, attempts + 20, alike=attempts, jitter=0.5) for attempts in range(1, most + 2)]
     assert [isinstance(decision, Park) for decision in decisions] == [False] * (most - 1) + [True, True]

@@ -507,3 +507,24 @@ async def test_a_poll_whose_findings_cannot_be_queued_is_repeated() -> None:
         await world.clock.advance(LEASE_SECONDS + 1)
         await until(lambda: len(world.outcomes) == 1)
     assert world.outcomes[0].status == "installed"
+
+
+async def test_an_outage_before_it_does_not_make_a_wrong_byte_final() -> None:
+    """What is parked is never tried again by itself, so only failures of its own kind count, in a row."""
+    world = World()
+    world.registry.push("monitoring")
+    failures = (
+        [Unavailable("away")] * 5 + [DigestMismatch("flipped")] * 2 + [Unavailable("away"), DigestMismatch("flipped")]
+    )
+    async with world.working():
+        await world.ask("monitoring")
+        for error in failures:
+            world.fail("manifest", "monitoring", error)
+            await world.clock.advance(MAX_DELAY)
+            await world.settled()
+        assert (await only_task(world)).state is State.QUEUED
+        world.fail("manifest", "monitoring", DigestMismatch("flipped"))
+        for _ in range(2):
+            await world.clock.advance(MAX_DELAY)
+            await world.settled()
+        assert (await only_task(world)).state is State.PARKED
