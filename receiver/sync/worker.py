@@ -27,7 +27,7 @@ LEASE_SECONDS = 60.0
 _RENEW_SECONDS = 20.0
 """A third of a lease; also the longest wait without a look at the queue: clocks jump, no due task may be left lying."""
 _PAUSE_AFTER_FAULT = 1.0
-_FRESH_SECONDS = 15.0
+FRESH_SECONDS = 15.0
 """A poll does not ask again for what was looked at within these: a push that came since is announced, or found by the
 next poll."""
 
@@ -330,7 +330,7 @@ class Workers:
         about a push that came after the last look at an addon.
         """
         now = self._clock()
-        self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < _FRESH_SECONDS}
+        self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < FRESH_SECONDS}
         return self._looked if look.trigger is Trigger.POLL else ()
 
     def _surveyed(self, attempt: _Attempt, *, error: str) -> Surveyed:
