@@ -6,6 +6,7 @@ Knows nothing of tokens, redirects or status codes.
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL  # part of aiohttp's interface: a judged URL must not be quoted once more
 
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
+from receiver.registry.breaker import Breaker
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
 from receiver.registry.pace import Pace
 from receiver.registry.proxy import Proxy
@@ -29,6 +31,8 @@ _CONNECT_TIMEOUT = 10.0
 _KEEP_ALIVE = 60.0
 """Seconds; short of the idle timeout of usual proxies (75 s in nginx)."""
 _CONNECTIONS = 32
+_MOST_HOSTS = 64
+"""Hosts that a registry may send us to and that are remembered; it invents as many as it likes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class Transport:
     ) -> None:
         self._registry = registry
         self._pace = pace or Pace(0.0)
+        self._breakers: dict[Origin, Breaker] = {}
         self._tls = tls or TlsFiles()
         self._proxy = proxy
         self._user_agent = user_agent
@@ -79,7 +84,7 @@ class Transport:
         context = await self._context(location.origin)
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
-        with translated(location.origin):
+        with self._watched(location.origin), translated(location.origin):
             async with asyncio.timeout(HEAD_DEADLINE):
                 return await session.request(
                     method,
@@ -97,6 +102,25 @@ class Transport:
         for session in sessions:
             if session is not None:
                 await session.close()
+
+    @contextmanager
+    def _watched(self, origin: Origin) -> Iterator[None]:
+        """Spare a host that the registry sent us to, while it does not answer."""
+        if origin == self._registry:
+            yield
+            return
+        if origin not in self._breakers and len(self._breakers) >= _MOST_HOSTS:
+            del self._breakers[next(iter(self._breakers))]
+        breaker = self._breakers.setdefault(origin, Breaker())
+        wait = breaker.wait(time.monotonic())
+        if wait > 0:
+            raise Unavailable(f"{origin} was not asked: it does not answer, and is tried again in {wait:.0f} s")
+        try:
+            yield
+        except Unavailable:
+            breaker.failed(time.monotonic())
+            raise
+        breaker.answered()
 
     def _open_direct(self) -> aiohttp.ClientSession:
         if self._direct is None:

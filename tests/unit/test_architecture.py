@@ -21,6 +21,7 @@ PURE = (
     "receiver.errors",
     "receiver.oci",
     "receiver.registry.answers",
+    "receiver.registry.breaker",
     "receiver.registry.challenge",
     "receiver.registry.location",
     "receiver.registry.pages",
