@@ -134,6 +134,7 @@ def _door(
 
     return Door(
         queue=parts.queue,
+        journal=parts.queue,
         metrics=metrics,
         tokens=settings.token.words if settings.token.configured else None,
         senders={key: secret.words for key, secret in settings.senders.items()},

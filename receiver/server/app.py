@@ -18,6 +18,7 @@ from receiver.server.notifications import Notifications
 from receiver.server.routes import Handler, Router, Routes
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
 from receiver.server.tls import ServerTls, certified
+from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
 
 _BACKLOG = 512
@@ -33,6 +34,7 @@ class Door:
     """What the endpoints work with."""
 
     queue: TaskQueue
+    journal: Journal
     metrics: Metrics
     tokens: Tokens | None
     """The tokens that are valid now; None where none is configured."""
@@ -66,9 +68,11 @@ def routes(door: Door) -> Routes:
 
 
 def _notifications(door: Door) -> Routes:
-    notifications = Notifications(queue=door.queue, metrics=door.metrics, prefix=door.prefix, clock=door.clock)
+    notifications = Notifications(
+        queue=door.queue, journal=door.journal, metrics=door.metrics, prefix=door.prefix, clock=door.clock
+    )
     endpoint = NotificationEndpoint(
-        gate=Gate(door.tokens, door.senders), notifications=notifications, metrics=door.metrics, limits=door.limits
+        gate=Gate(door.tokens, door.senders), notifications=notifications, limits=door.limits
     )
     handlers: dict[str, Handler] = {"/v1/notifications": endpoint, "/v1/notifications/": endpoint.below}
     if door.tls is not None and door.tls.files.client_ca is not None:

@@ -14,13 +14,12 @@ from aiohttp import web
 
 from receiver.document import encode
 from receiver.errors import Oversized, QueueUnavailable, Unauthenticated
-from receiver.metrics import Metrics
 from receiver.server.answers import accepted, refusal
 from receiver.server.body import read_body
-from receiver.server.connections import Limits
+from receiver.server.connections import Connection, Limits
 from receiver.server.gate import Gate, Grant, Headers, Signed
 from receiver.server.notifications import Notifications, Outcome
-from receiver.webhook.decode import HEADERS, UNKNOWN
+from receiver.webhook.decode import HEADERS
 from receiver.webhook.event import Delivery
 
 _log = logging.getLogger(__name__)
@@ -30,10 +29,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class NotificationEndpoint:
     """The handler; ``notifications`` decides what becomes of what was let in."""
 
-    def __init__(self, *, gate: Gate, notifications: Notifications, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, *, gate: Gate, notifications: Notifications, limits: Limits) -> None:
         self._gate = gate
         self._notifications = notifications
-        self._metrics = metrics
         self._limits = limits
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -50,7 +48,8 @@ class NotificationEndpoint:
             body = await self._body(request)
             if isinstance(grant, Signed):
                 grant = grant.verify(body)
-            outcome = await self._notifications.take(Delivery(headers=_kept(request.headers), body=body), grant)
+            delivery = Delivery(headers=_kept(request.headers), body=body, address=_address(request))
+            outcome = await self._notifications.take(delivery, grant)
         except Unauthenticated as error:
             return self._refused(request, error, "unauthenticated", {"WWW-Authenticate": "Bearer"})
         except Oversized as error:
@@ -59,7 +58,7 @@ class NotificationEndpoint:
             # Without its cause: a path or a database message is not for senders.
             _log.error("A notification could not be made durable, the sender must repeat it: %s", error)
             retry_after = {"Retry-After": str(self._limits.retry_after)}
-            self._metrics.delivery(UNKNOWN, "unavailable")
+            self._notifications.refused(_address(request), "unavailable", "it could not be made durable")
             return refusal(503, "the notification could not be stored", headers=retry_after)
         except ConnectionAbortedError as error:
             return self._dropped(request, error)
@@ -75,16 +74,21 @@ class NotificationEndpoint:
     def _refused(
         self, request: web.BaseRequest, error: Unauthenticated | Oversized, verdict: str, headers: Mapping[str, str]
     ) -> web.Response:
-        self._metrics.delivery(UNKNOWN, verdict)
+        self._notifications.refused(_address(request), verdict, str(error))
         _log.debug("Refused a notification from %s: %s", request.remote, error)
         return refusal(error.status, str(error), headers=headers)
 
     def _dropped(self, request: web.BaseRequest, error: ConnectionAbortedError) -> web.Response:
         """Close without a word: whatever was answered, a sender might take it for accepted."""
-        self._metrics.delivery(UNKNOWN, "cut off")
+        self._notifications.refused(_address(request), "cut off", str(error))
         _log.debug("Dropped a notification from %s: %s", request.remote, error)
         request.protocol.force_close()
         return web.Response(status=408)
+
+
+def _address(request: web.BaseRequest) -> str:
+    connection = request.protocol
+    return connection.address if isinstance(connection, Connection) else ""
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What becomes of a delivery: decoded, made durable, counted. Knows no HTTP.
 
 Whatever was authenticated is kept: what concerns addons as ``accepted``, what cannot be read as ``quarantined``, which
-makes the queue look at everything. One delivery can be both, and then goes in twice.
+makes the queue look at everything. One delivery can be both, and then goes in twice. Of anything else, and of what was
+refused, a note is kept, for which nobody waits.
 """
 
 import logging
@@ -13,9 +14,10 @@ from receiver.errors import Malformed, Unsupported
 from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
-from receiver.tasks.queue import Event, Intake, Receipt, TaskQueue
-from receiver.webhook.decode import decode, sender_name
-from receiver.webhook.event import Decoded, Delivery, PushEvent
+from receiver.tasks.journal import Aside, Event, Journal
+from receiver.tasks.queue import Intake, Receipt, TaskQueue
+from receiver.webhook.decode import UNKNOWN, decode, sender_name
+from receiver.webhook.event import Decoded, Delivery, LeftOut, PushEvent
 from receiver.webhook.fields import one_line
 
 _log = logging.getLogger(__name__)
@@ -35,8 +37,11 @@ class Outcome:
 class Notifications:
     """Takes deliveries into the queue."""
 
-    def __init__(self, *, queue: TaskQueue, metrics: Metrics, prefix: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, queue: TaskQueue, journal: Journal, metrics: Metrics, prefix: str, clock: Callable[[], float]
+    ) -> None:
         self._queue = queue
+        self._journal = journal
         self._metrics = metrics
         self._prefix = prefix
         self._clock = clock
@@ -62,11 +67,21 @@ class Notifications:
             raise refused()
         return await self._store(delivery, decoded)
 
+    def refused(self, address: str, verdict: str, reason: str) -> None:
+        """Count a delivery that was not let in, and keep a note of it."""
+        self._metrics.delivery(UNKNOWN, verdict)
+        now = self._clock()
+        self._journal.note(
+            Aside(received=now, answered=now, sender=UNKNOWN, verdict="refused", reason=reason, address=address)
+        )
+
     async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:
         accepted, ignored = 0, sum(decoded.ignored.values())
         if decoded.events or self._is_new(decoded):
             receipt = await self._accept(delivery, decoded)
             accepted, ignored = receipt.accepted, ignored + receipt.duplicates
+        elif not decoded.malformed:
+            self._leave_out(delivery, decoded)
         if decoded.malformed:
             await self._quarantine(delivery, decoded.sender, "; ".join(decoded.malformed))
         if decoded.ignored:
@@ -85,8 +100,9 @@ class Notifications:
                 reason=None,
                 headers=encode(delivery.headers),
                 body=delivery.body,
-                events=tuple(_kept(event) for event in decoded.events),
+                events=_events(decoded),
                 instance_id=decoded.instance_id,
+                address=delivery.address,
             ),
             now=now,
         )
@@ -102,6 +118,19 @@ class Notifications:
             )
         return receipt
 
+    def _leave_out(self, delivery: Delivery, decoded: Decoded) -> None:
+        now = self._clock()
+        self._journal.note(
+            Aside(
+                received=now,
+                answered=now,
+                sender=decoded.sender,
+                verdict="ignored",
+                address=delivery.address,
+                events=_events(decoded),
+            )
+        )
+
     async def _quarantine(self, delivery: Delivery, sender: str, reason: str) -> None:
         now, reason = self._clock(), one_line(reason)
         await self._queue.ingest(
@@ -113,6 +142,7 @@ class Notifications:
                 headers=encode(delivery.headers),
                 body=delivery.body,
                 events=(),
+                address=delivery.address,
             ),
             now=now,
         )
@@ -128,6 +158,21 @@ class Notifications:
             if self._is_new(decoded) and len(self._instances) >= _MAX_INSTANCES:
                 del self._instances[next(iter(self._instances))]
             self._instances[decoded.sender, decoded.instance_id] = None
+
+
+def _events(decoded: Decoded) -> tuple[Event, ...]:
+    events = tuple(_kept(event) for event in decoded.events)
+    return events + tuple(_left_out(event) for event in decoded.left_out) if decoded.left_out else events
+
+
+def _left_out(event: LeftOut) -> Event:
+    return Event(
+        repository=event.repository or "",
+        event_id=event.event_id,
+        tag=event.tag,
+        actor=event.actor,
+        left_out=event.reason,
+    )
 
 
 def _kept(event: PushEvent) -> Event:

@@ -19,7 +19,8 @@ from receiver.sync.replay import Replayed
 from receiver.sync.request import OperatorRequest, PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.sync.survey import Survey
 from receiver.sync.worker import Workers
-from receiver.tasks.queue import DeliveryJournal, StoredDelivery, TaskQueue
+from receiver.tasks.journal import Journal, StoredDelivery
+from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 from receiver.webhook.decode import decode
 from receiver.webhook.event import Delivery
@@ -50,7 +51,7 @@ class Engine:
         self,
         *,
         queue: TaskQueue,
-        journal: DeliveryJournal,
+        journal: Journal,
         workers: Workers,
         survey: Survey,
         operations: Operations,

@@ -8,7 +8,7 @@ from typing import Literal
 from receiver.errors import QueueUnavailable
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
-from receiver.tasks.queue import DeliveryJournal
+from receiver.tasks.journal import Journal, Wanted
 from receiver.tasks.task import Trigger
 
 _log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _LOOK_BACK = 24 * 3600.0
 class MissedEvents:
     """A listener of the workers' reports; ``missed`` is told each time."""
 
-    def __init__(self, *, journal: DeliveryJournal, clock: Clock, missed: Callable[[Reason], None]) -> None:
+    def __init__(self, *, journal: Journal, clock: Clock, missed: Callable[[Reason], None]) -> None:
         self._journal = journal
         self._clock = clock
         self._missed = missed
@@ -51,9 +51,8 @@ class MissedEvents:
         _log.warning("%s: %s was found by a poll, and no event had announced it: %s", *_words(outcome, heard=heard))
 
     async def _has_any(self, since: float, repository: str | None) -> bool:
-        async for _ in self._journal.deliveries(since=since, repository=repository):
-            return True
-        return False
+        wanted = Wanted(repository=repository, verdict="accepted", since=since)
+        return bool((await self._journal.entries(wanted, limit=1)).entries)
 
 
 def _words(outcome: Outcome, *, heard: bool) -> tuple[str, str | None, str]:

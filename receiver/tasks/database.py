@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from receiver.errors import QueueUnavailable
 from receiver.links import is_link
 from receiver.tasks import statements
 
-MIGRATIONS: tuple[Callable[[], str], ...] = (statements.schema,)
+MIGRATIONS: tuple[Callable[[], str], ...] = (statements.schema, statements.journal)
 """Scripts; number n brings a file of version n (``PRAGMA user_version``) to n + 1."""
 
 _REMEDY = (
@@ -83,8 +83,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         for pragma in _PRAGMAS:
             connection.execute(pragma).fetchall()
         _migrate(connection, path)
-        for table in _CHECKED:
-            _check(connection, path, table)
+        for found in damages(connection):
+            raise QueueUnavailable(f"the queue {path} is damaged ({found}): {_REMEDY}")
     except sqlite3.OperationalError as error:
         raise QueueUnavailable(f"cannot open the queue {path}: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -102,7 +102,9 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _check(connection: sqlite3.Connection, path: Path, table: str) -> None:
-    found = connection.execute(f"PRAGMA quick_check({table})").fetchone()[0]
-    if found != "ok":
-        raise QueueUnavailable(f"the queue {path} is damaged ({found}): {_REMEDY}")
+def damages(connection: sqlite3.Connection) -> Iterator[str]:
+    """What is wrong with the tables that the work depends on; they are small."""
+    for table in _CHECKED:
+        found = connection.execute(f"PRAGMA quick_check({table})").fetchone()[0]
+        if found != "ok":
+            yield found

@@ -6,17 +6,19 @@ and random identifiers: an index of them on disk triples the pages of a commit, 
 """
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from receiver.document import encode
+from receiver.document import encode, replaced
 from receiver.errors import QueueUnavailable
+from receiver.tasks.journal import DUPLICATE, Aside, Event
+from receiver.tasks.ledger import Ledger, words
 from receiver.tasks.limits import Limits, weight
-from receiver.tasks.queue import Event, Intake, Receipt
+from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Recent
 from receiver.tasks.statements import run_rows, text
-from receiver.tasks.store import bounds, evict_repositories, known_names
+from receiver.tasks.store import evict_repositories, known_names
 from receiver.tasks.task import EVERYTHING, Trigger
 
 Offer = tuple[Intake, float]
@@ -47,11 +49,12 @@ class _Batch:
 class Intakes:
     """Makes deliveries durable, with the tasks that follow from them. Lives in the writer's thread."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._limits = limits
+        self._ledger = ledger
+        self._clock = clock
         self._loaded = False
         self._recent: Recent | None = None
-        self._begin = self._end = 0
         self._names: set[str] = set()
         self._instances: dict[str, dict[str, float]] = {}
 
@@ -59,6 +62,7 @@ class Intakes:
         """What was taken in is durable."""
         if self._recent is not None:
             self._recent.settle()
+        self._ledger.committed(self._clock())
 
     def undone(self) -> None:
         """What was taken in since the last commit was not: a refused event is no duplicate when it comes again."""
@@ -68,7 +72,7 @@ class Intakes:
 
     def ingest(self, connection: sqlite3.Connection, offers: Sequence[Offer]) -> list[Receipt | QueueUnavailable]:
         """Store ``offers`` in their order; inside the caller's transaction."""
-        self._load(connection)
+        self.load(connection)
         if self._recent is None:
             self._recent = _read_recent(connection, self._limits.seen)
         batch = _Batch()
@@ -82,7 +86,7 @@ class Intakes:
         Raises:
             QueueUnavailable: there are too many; none was added, those that nothing waits for are forgotten.
         """
-        self._load(connection)
+        self.load(connection)
         if self._names.issuperset(repositories):
             return []
         new = [name for name in dict.fromkeys(repositories) if name not in self._names and name != EVERYTHING]
@@ -94,10 +98,11 @@ class Intakes:
         self._names.update(new)
         return new
 
-    def _load(self, connection: sqlite3.Connection) -> None:
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read what is remembered, where it is not."""
         if self._loaded:
             return
-        self._begin, self._end = bounds(connection)
+        self._ledger.load(connection)
         self._names = set(known_names(connection))
         self._instances = {}
         for sender, instance_id, last in connection.execute(text("instances")):
@@ -121,9 +126,12 @@ class Intakes:
         new_instance = self._meet(batch, intake, now)
         if new_instance or intake.verdict == "quarantined":
             batch.ask(EVERYTHING, now)
+        known = sum(event.left_out is None for event in intake.events) - len(fresh)
         if fresh or intake.verdict == "quarantined":
-            self._store(batch, intake)
-        return _receipt(len(fresh), len(intake.events) - len(fresh), new_instance)
+            self._store(batch, intake, _told_apart(intake.events, fresh) if known else intake.events)
+        elif intake.events:
+            self._ledger.note([_aside(intake, _told_apart(intake.events, fresh), answered=self._clock())])
+        return _receipt(len(fresh), known, new_instance)
 
     def _meet(self, batch: _Batch, intake: Intake, now: float) -> bool:
         if intake.instance_id is None:
@@ -134,20 +142,22 @@ class Intakes:
             met[intake.instance_id] = batch.met[intake.sender, intake.instance_id] = now
         return last is None and len(met) > 1
 
-    def _store(self, batch: _Batch, intake: Intake) -> None:
+    def _store(self, batch: _Batch, intake: Intake, events: tuple[Event, ...]) -> None:
+        number = self._ledger.number(weight(intake.headers, intake.body))
         batch.deliveries.append(
             (
-                self._end,
+                number,
                 intake.received,
                 intake.sender,
                 intake.verdict,
                 intake.reason,
-                encode(intake.events).decode(),
+                intake.address,
+                encode(events).decode(),
                 intake.headers,
                 intake.body,
             )
         )
-        self._end += weight(intake.headers, intake.body)
+        self._ledger.mention(number, words(events, sender=intake.sender, verdict=intake.verdict))
 
     def _write(self, connection: sqlite3.Connection, batch: _Batch) -> None:
         newest = run_rows(connection, "remember", batch.seen)
@@ -160,12 +170,14 @@ class Intakes:
             run_rows(connection, "meet", [(*key, now, now) for key, now in batch.met.items()])
             self._bound_instances(connection)
         self._bound_journal(connection)
+        if self._ledger.is_full:
+            self._ledger.settle(connection)
 
     def _bound_journal(self, connection: sqlite3.Connection) -> None:
         most = self._limits.journal_bytes
-        if self._end - self._begin > most + most // _TRIM_SLACK:
-            self._begin = self._end - most
-            connection.execute(text("trim_all_below"), {"floor": self._begin})
+        if self._ledger.end - self._ledger.begin > most + most // _TRIM_SLACK:
+            self._ledger.begin = self._ledger.end - most
+            connection.execute(text("trim_all_below"), {"floor": self._ledger.begin})
 
     def _bound_instances(self, connection: sqlite3.Connection) -> None:
         for sender, met in self._instances.items():
@@ -193,9 +205,32 @@ def _fresh(intake: Intake, recent: Recent, now: float) -> list[Event]:
     fresh: list[Event] = []
     here: set[str] = set()
     for event in intake.events:
+        if event.left_out is not None:
+            continue
         if event.event_id is not None:
             if event.event_id in here or recent.is_duplicate((intake.sender, event.event_id), now):
                 continue
             here.add(event.event_id)
         fresh.append(event)
     return fresh
+
+
+def _told_apart(events: Sequence[Event], fresh: Collection[Event]) -> tuple[Event, ...]:
+    """All of them, with duplicates marked."""
+    new = {id(event) for event in fresh}
+    return tuple(
+        event if id(event) in new or event.left_out is not None else replaced(event, left_out=DUPLICATE)
+        for event in events
+    )
+
+
+def _aside(intake: Intake, events: tuple[Event, ...], *, answered: float) -> Aside:
+    known = any(event.left_out == DUPLICATE for event in events)
+    return Aside(
+        received=intake.received,
+        sender=intake.sender,
+        verdict="duplicate" if known else "ignored",
+        address=intake.address,
+        answered=answered,
+        events=events,
+    )

@@ -1,14 +1,16 @@
-"""The queue and the journal in memory: the same promises without durability, for tests and for reading the contract."""
+"""The queue in memory: the same promises without durability, for tests and for reading the contract."""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from receiver.errors import LeaseLost, QueueUnavailable
-from receiver.tasks.limits import LONGEST_WAIT, Limits, weight
-from receiver.tasks.queue import Event, Intake, Receipt, StoredDelivery, Verdict
+from receiver.tasks.journal import Event
+from receiver.tasks.limits import LONGEST_WAIT, Limits
+from receiver.tasks.memory_journal import MemoryJournal
+from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Recent
 from receiver.tasks.task import EVERYTHING, TRANSITIONS, Lease, State, Task, Trigger
 
@@ -21,19 +23,18 @@ class _Held:
     until: float
 
 
-class MemoryQueue:
-    """`TaskQueue` and `DeliveryJournal` without a file."""
+class MemoryQueue(MemoryJournal):
+    """`TaskQueue` and `Journal` without a file."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
+        super().__init__(self._limits.journal_bytes)
         self._arrival = asyncio.Event()
         self._tasks: dict[tuple[str, State], Task] = {}
         self._held: dict[str, _Held] = {}
         self._recent = Recent(self._limits.seen)
         self._instances: dict[str, dict[str, float]] = {}
         self._names: dict[str, None] = {}
-        self._journal: dict[int, StoredDelivery] = {}
-        self._closed = False
 
     async def ingest(self, intake: Intake, *, now: float) -> Receipt:
         """See `TaskQueue.ingest`."""
@@ -48,9 +49,9 @@ class MemoryQueue:
         everything = [EVERYTHING] if new_instance or intake.verdict == "quarantined" else []
         for repository in dict.fromkeys([event.repository for event in fresh] + everything):
             self._ask(Task(repository=repository, state=State.QUEUED, trigger=Trigger.EVENT, due=now, created=now))
-        if fresh or intake.verdict == "quarantined":
-            self._store(intake)
-        return Receipt(accepted=len(fresh), duplicates=len(intake.events) - len(fresh), new_instance=new_instance)
+        self._keep(intake, fresh)
+        known = sum(event.left_out is None for event in intake.events) - len(fresh)
+        return Receipt(accepted=len(fresh), duplicates=known, new_instance=new_instance)
 
     async def enqueue(
         self,
@@ -164,39 +165,12 @@ class MemoryQueue:
         """See `TaskQueue.close`."""
         self._closed = True
 
-    async def deliveries(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        repository: str | None = None,
-        verdict: Verdict | None = None,
-    ) -> AsyncIterator[StoredDelivery]:
-        """See `DeliveryJournal.deliveries`."""
-        self._check_open()
-        for delivery in list(self._journal.values()):
-            if (
-                (since is None or delivery.received >= since)
-                and (until is None or delivery.received < until)
-                and (verdict is None or delivery.verdict == verdict)
-                and (repository is None or any(event.repository == repository for event in delivery.events))
-            ):
-                yield delivery
-
-    async def trim(self, *, before: float, max_bytes: int) -> int:
-        """See `DeliveryJournal.trim`."""
-        self._check_open()
-        old = [number for number, delivery in self._journal.items() if delivery.received < before]
-        return self._forget(old) + self._forget_below(self._end() - max_bytes)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise QueueUnavailable("the queue is closed")
-
     def _fresh(self, intake: Intake, now: float) -> list[Event]:
         fresh: list[Event] = []
         here: set[str | None] = {None}
         for event in intake.events:
+            if event.left_out is not None:
+                continue
             key = (intake.sender, event.event_id or "")
             if event.event_id is None or (event.event_id not in here and not self._recent.is_duplicate(key, now)):
                 fresh.append(event)
@@ -291,35 +265,6 @@ class MemoryQueue:
     def _remove(self, name: str) -> Task:
         del self._held[name]
         return self._tasks.pop((name, State.LEASED))
-
-    def _store(self, intake: Intake) -> None:
-        number = self._end()
-        self._journal[number] = StoredDelivery(
-            id=number,
-            sender=intake.sender,
-            received=intake.received,
-            verdict=intake.verdict,
-            reason=intake.reason,
-            headers=intake.headers,
-            body=intake.body,
-            events=intake.events,
-        )
-        self._forget_below(self._end() - self._limits.journal_bytes)
-
-    def _end(self) -> int:
-        """Where the next delivery begins in the stream of bytes."""
-        if not self._journal:
-            return 0
-        last = self._journal[next(reversed(self._journal))]
-        return last.id + weight(last.headers, last.body)
-
-    def _forget_below(self, floor: int) -> int:
-        return self._forget([number for number in self._journal if number < floor])
-
-    def _forget(self, numbers: Sequence[int]) -> int:
-        for number in numbers:
-            del self._journal[number]
-        return len(numbers)
 
 
 def _joined(queued: Trigger, wish: Trigger) -> Trigger:

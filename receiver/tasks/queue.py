@@ -1,23 +1,12 @@
-"""What the rest of the program may ask of the list of tasks and of the journal of deliveries."""
+"""What the rest of the program may ask of the list of tasks. Types and a Protocol. Pure."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from receiver.document import Value
+from receiver.tasks.journal import Event, Kept
 from receiver.tasks.task import Lease, Task, Trigger
-
-Verdict = Literal["accepted", "quarantined"]
-
-
-class Event(Value, frozen=True):
-    """The part of a push event that is kept."""
-
-    repository: str
-    event_id: str | None = None
-    tag: str | None = None
-    digest: str | None = None
-    actor: str | None = None
 
 
 class Intake(Value, frozen=True):
@@ -25,14 +14,17 @@ class Intake(Value, frozen=True):
 
     sender: str
     received: float
-    verdict: Verdict
+    verdict: Kept
     reason: str | None
     """Why it was quarantined."""
     headers: bytes
     """JSON object of the headers that decoding needs; never a credential."""
     body: bytes
     events: tuple[Event, ...]
+    """Those with nothing left out ask for a look; the others are kept along with them."""
     instance_id: str | None = None
+    address: str | None = None
+    """Of the client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,42 +37,6 @@ class Receipt:
     """This ``instance_id`` was never seen from this sender, and another one was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDelivery:
-    """A delivery in the journal."""
-
-    id: int
-    sender: str
-    received: float
-    verdict: Verdict
-    reason: str | None
-    headers: bytes
-    body: bytes
-    events: tuple[Event, ...]
-
-
-class DeliveryJournal(Protocol):
-    """What was accepted or could not be parsed, for replay."""
-
-    def deliveries(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        repository: str | None = None,
-        verdict: Verdict | None = None,
-    ) -> AsyncIterator[StoredDelivery]:
-        """Iterate in the order of arrival, a page at a time; nothing is locked between pages."""
-        ...
-
-    async def trim(self, *, before: float, max_bytes: int) -> int:
-        """Forget deliveries received before ``before``, and the oldest beyond ``max_bytes``; how many.
-
-        A delivery counts its headers and body, and at least `receiver.tasks.limits.LEAST_WEIGHT`.
-        """
-        ...
-
-
 class TaskQueue(Protocol):
     """The durable list. Every coroutine returns once its change is durable.
 
@@ -91,8 +47,8 @@ class TaskQueue(Protocol):
     async def ingest(self, intake: Intake, *, now: float) -> Receipt:
         """Store the delivery, drop duplicates by sender and event id (24 h), and queue one task a repository.
 
-        A quarantined intake queues `EVERYTHING`; so does a new ``instance_id``. A delivery whose events are all
-        duplicates is not stored again.
+        A quarantined intake queues `EVERYTHING`; so does a new ``instance_id``. Of a delivery whose events are all
+        duplicates only a note is kept.
         """
         ...
 

@@ -1,9 +1,10 @@
-"""The durable queue and journal in one SQLite file: the Protocols of `receiver.tasks.queue`, kept across crashes."""
+"""The durable queue and journal in one SQLite file: `TaskQueue` and `Journal`, kept across crashes."""
 
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,42 +14,43 @@ from typing import Self, TypeVar
 from receiver.tasks import store
 from receiver.tasks.database import open_database
 from receiver.tasks.intake import Intakes
+from receiver.tasks.ledger import Ledger
 from receiver.tasks.limits import Limits
-from receiver.tasks.queue import Intake, Receipt, StoredDelivery, Verdict
+from receiver.tasks.queue import Intake, Receipt
+from receiver.tasks.sqlite_journal import SqliteJournal
 from receiver.tasks.statements import run_rows
 from receiver.tasks.task import Lease, Task, Trigger
 from receiver.tasks.writer import Writer
 
 R = TypeVar("R")
 
-_PAGE_BYTES = 4 * 1024 * 1024
-"""Bytes of deliveries read at once, and held in memory while they are iterated."""
-_TRIM_ROWS = 512
-"""Deliveries forgotten in one transaction, a few milliseconds, so that no sender waits longer for its answer."""
 
+class SqliteQueue(SqliteJournal):
+    """`TaskQueue` and `Journal` in the file at ``path``. No other process may write to it meanwhile."""
 
-class SqliteQueue:
-    """`TaskQueue` and `DeliveryJournal` in the file at ``path``. No other process may write to it meanwhile."""
-
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, clock: Callable[[], float]) -> None:
         self._arrival = asyncio.Event()
-        self._intakes = Intakes(limits)
-        self._writer = Writer(partial(open_database, path), memory=self._intakes, written=self._arrival.set)
+        ledger = Ledger(limits.journal_bytes)
+        self._intakes = Intakes(limits, ledger, clock)
+        writer = Writer(partial(open_database, path), memory=self._intakes, written=self._written)
+        super().__init__(writer, self._intakes, ledger)
 
     @classmethod
-    async def open(cls, path: Path, *, limits: Limits | None = None) -> Self:
+    async def open(cls, path: Path, *, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> Self:
         """Open the file, or make it; for use in the running event loop only.
 
         Raises:
             QueueUnavailable: it cannot be opened or is damaged; the text names the file and the remedy.
         """
-        opened = cls(path, limits or Limits())
+        opened = cls(path, limits or Limits(), clock)
         await opened._writer.start()
         return opened
 
     async def ingest(self, intake: Intake, *, now: float) -> Receipt:
         """See `TaskQueue.ingest`."""
-        return await self._writer.submit(self._intakes.ingest, (intake, now))
+        receipt = await self._writer.submit(self._intakes.ingest, (intake, now))
+        self._settle_soon()
+        return receipt
 
     async def enqueue(
         self,
@@ -165,32 +167,12 @@ class SqliteQueue:
 
     async def close(self) -> None:
         """See `TaskQueue.close`."""
+        await self._close_journal()
         await self._writer.close()
 
-    async def deliveries(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        repository: str | None = None,
-        verdict: Verdict | None = None,
-    ) -> AsyncIterator[StoredDelivery]:
-        """See `DeliveryJournal.deliveries`; what arrives after the first page was read is not included."""
-        filters: dict[str, object] = {"since": since, "until": until, "repository": repository, "verdict": verdict}
-        begin, end = await self._writer.read(store.bounds)
-        for after in range(begin - 1, end, _PAGE_BYTES):
-            last = min(after + _PAGE_BYTES, end - 1)
-            for delivery in await self._writer.read(partial(store.page, after=after, last=last, filters=filters)):
-                yield delivery
-
-    async def trim(self, *, before: float, max_bytes: int) -> int:
-        """See `DeliveryJournal.trim`."""
-        count = 0
-        while True:
-            some = await self._writer.run(partial(store.trim, before=before, max_bytes=max_bytes, most=_TRIM_ROWS))
-            count += some
-            if some < _TRIM_ROWS:
-                return count
+    def _written(self) -> None:
+        self._arrival.set()
+        self._tell()
 
     def _give_back(self, lease: Lease) -> "asyncio.Future[None]":
         def work(connection: sqlite3.Connection) -> None:
@@ -213,5 +195,5 @@ class SqliteQueue:
 
         count = await self._writer.run(work)
         if count:
-            self._arrival.set()
+            self._written()
         return count

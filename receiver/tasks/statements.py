@@ -22,6 +22,11 @@ def schema() -> str:
     return _read("schema.sql")
 
 
+def journal() -> str:
+    """The script that makes version 2 of it."""
+    return _read("journal.sql")
+
+
 def run_rows(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> int:
     """Run ``name`` for all ``rows`` in as few steps as possible; the last row id.
 

@@ -10,26 +10,38 @@ INSERT INTO seen (sender, event_id, first) VALUES /* each */ (?, ?, ?);
 DELETE FROM seen WHERE id <= :newest - :keep;
 
 -- name: store
-INSERT INTO delivery (id, received, sender, verdict, reason, events, headers, body)
-VALUES /* each */ (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO delivery (id, received, sender, verdict, reason, address, events, headers, body)
+VALUES /* each */ (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: bounds
--- Where the journal begins and ends in the stream of bytes (limits.weight).
+-- Where the deliveries begin and the journal ends in the stream of numbers (limits.weight). A number that was given once
+-- is not given again, even where all entries have been forgotten.
 SELECT
   (SELECT min(id) FROM delivery),
-  (SELECT id + max(:least, length(headers) + length(body)) FROM delivery ORDER BY id DESC LIMIT 1);
+  max(
+    coalesce((SELECT id + max(:least, length(headers) + length(body)) FROM delivery ORDER BY id DESC LIMIT 1), 0),
+    coalesce((SELECT max(id) + 1 FROM aside), 0),
+    coalesce((SELECT max(id) + 1 FROM activity), 0),
+    (SELECT up_to FROM indexed)
+  );
 
 -- name: page
--- One page of the journal, which is a range of bytes and so bounded in memory.
-SELECT id, sender, received, verdict, reason, headers, body, events
+-- One page of the deliveries, which is a range of bytes and so bounded in memory.
+SELECT id, sender, received, verdict, reason, address, headers, body, events
 FROM delivery
 WHERE id > :after AND id <= :last
   AND (:since IS NULL OR received >= :since)
   AND (:until IS NULL OR received < :until)
   AND (:verdict IS NULL OR verdict = :verdict)
-  AND (:repository IS NULL
-       OR EXISTS (SELECT 1 FROM json_each(events) WHERE json_extract(value, '$.repository') = :repository))
+  AND (:sender IS NULL OR sender = :sender)
+  AND (:repository IS NULL OR EXISTS (
+    SELECT 1 FROM json_each(events)
+    WHERE json_extract(value, '$.repository') = :repository
+      AND coalesce(json_extract(value, '$.left_out'), 'duplicate') = 'duplicate'))
 ORDER BY id;
+
+-- name: delivery
+SELECT id, sender, received, verdict, reason, address, headers, body, events FROM delivery WHERE id = :id;
 
 -- name: trim_old
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT :most);
@@ -39,6 +51,120 @@ DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE id < :floor ORDE
 
 -- name: trim_all_below
 DELETE FROM delivery WHERE id < :floor;
+
+-- name: trim_asides
+-- Only the oldest are looked at: entries are in the order of their numbers, and nearly in that of time.
+DELETE FROM aside WHERE id IN (
+  SELECT id FROM (SELECT id, received FROM aside ORDER BY id LIMIT :most) WHERE received < :before);
+
+-- name: trim_activities
+DELETE FROM activity WHERE id IN (
+  SELECT id FROM (SELECT id, at FROM activity ORDER BY id LIMIT :most) WHERE at < :before);
+
+-- name: trim_answers
+DELETE FROM answer WHERE last IN (SELECT last FROM answer WHERE last < :floor ORDER BY last LIMIT :most);
+
+-- name: trim_mentions
+DELETE FROM mention WHERE (term, id) IN (
+  SELECT term, id FROM mention WHERE term = :term AND id < :floor ORDER BY id LIMIT :most);
+
+-- name: trim_terms
+DELETE FROM term WHERE NOT EXISTS (SELECT 1 FROM mention WHERE mention.term = term.id);
+
+-- name: floor
+-- The number of the oldest entry.
+SELECT min(id) FROM (
+  SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM aside UNION ALL SELECT min(id) FROM activity);
+
+-- name: bound_asides
+DELETE FROM aside WHERE id <= (SELECT id FROM aside ORDER BY id DESC LIMIT 1 OFFSET :most);
+
+-- name: bound_activities
+DELETE FROM activity WHERE id <= (SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET :most);
+
+-- name: set_aside
+INSERT INTO aside (id, received, answered, sender, verdict, reason, address, origin, count, events)
+VALUES /* each */ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: record
+INSERT INTO activity (id, at, kind, outcome, repository, document) VALUES /* each */ (?, ?, ?, ?, ?, ?);
+
+-- name: answer
+INSERT OR REPLACE INTO answer (last, at) VALUES /* each */ (?, ?);
+
+-- name: terms
+SELECT id, word FROM term;
+
+-- name: learn
+INSERT INTO term (word) VALUES (:word) ON CONFLICT (word) DO UPDATE SET word = excluded.word RETURNING id;
+
+-- name: mention
+INSERT OR IGNORE INTO mention (term, id) VALUES /* each */ (?, ?);
+
+-- name: indexed
+SELECT up_to FROM indexed;
+
+-- name: indexed_up_to
+UPDATE indexed SET up_to = :up_to;
+
+-- name: unindexed_deliveries
+SELECT id, sender, verdict, events FROM delivery WHERE id >= :up_to ORDER BY id;
+
+-- name: unindexed_asides
+SELECT id, sender, verdict, events FROM aside WHERE id >= :up_to ORDER BY id;
+
+-- name: unindexed_activities
+SELECT id, kind, repository FROM activity WHERE id >= :up_to ORDER BY id;
+
+-- name: mentions_before
+SELECT id FROM mention WHERE term = (SELECT id FROM term WHERE word = :word) AND id > :after AND id < :before
+ORDER BY id DESC LIMIT :most;
+
+-- name: mentions_after
+SELECT id FROM mention WHERE term = (SELECT id FROM term WHERE word = :word) AND id > :after AND id < :before
+ORDER BY id LIMIT :most;
+
+-- name: deliveries_before
+SELECT id FROM delivery WHERE id > :after AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: deliveries_after
+SELECT id FROM delivery WHERE id > :after AND id < :before ORDER BY id LIMIT :most;
+
+-- name: asides_before
+SELECT id FROM aside WHERE id > :after AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: asides_after
+SELECT id FROM aside WHERE id > :after AND id < :before ORDER BY id LIMIT :most;
+
+-- name: activities_before
+SELECT id FROM activity WHERE id > :after AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: activities_after
+SELECT id FROM activity WHERE id > :after AND id < :before ORDER BY id LIMIT :most;
+
+-- name: arrivals
+SELECT id, received, (SELECT at FROM answer WHERE last > arrival.id ORDER BY last LIMIT 1),
+  sender, verdict, reason, address, NULL, events, length(body), 1
+FROM delivery AS arrival WHERE id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT id, received, answered, sender, verdict, reason, address, origin, events, 0, count
+FROM aside WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: activities
+SELECT id, at, kind, outcome, repository, document FROM activity WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: number_at_or_after
+-- The first delivery of this time or later: what was entered from there on is not older, unless the clock was put back.
+SELECT id FROM delivery WHERE received >= :when ORDER BY received, id LIMIT 1;
+
+-- name: number_before
+SELECT id FROM delivery WHERE received < :when ORDER BY received DESC, id DESC LIMIT 1;
+
+-- name: health
+SELECT
+  (SELECT count(*) FROM delivery) + (SELECT count(*) FROM aside) + (SELECT count(*) FROM activity),
+  (SELECT min(received) FROM delivery),
+  (SELECT received FROM delivery ORDER BY id DESC LIMIT 1);
 
 -- name: ask
 -- Ask for a look. One that is queued is not doubled: it becomes due at the earlier time and keeps its attempts. A new

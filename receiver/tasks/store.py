@@ -7,8 +7,9 @@ from typing import cast
 
 from receiver.document import decode, encode
 from receiver.errors import LeaseLost
-from receiver.tasks.limits import LEAST_WEIGHT, LONGEST_WAIT
-from receiver.tasks.queue import Event, StoredDelivery, Verdict
+from receiver.tasks.journal import Event, Kept, StoredDelivery
+from receiver.tasks.ledger import bounds
+from receiver.tasks.limits import LONGEST_WAIT
 from receiver.tasks.statements import text
 from receiver.tasks.task import TRANSITIONS, Lease, State, Task, Trigger
 
@@ -90,22 +91,45 @@ def evict_repositories(connection: sqlite3.Connection, most: int) -> list[str]:
     return [name for (name,) in connection.execute(text("forget_repositories"), {"most": most}).fetchall()]
 
 
-def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Where the journal begins and ends in the stream of bytes; where it is empty, both are the same."""
-    begin, end = connection.execute(text("bounds"), {"least": LEAST_WEIGHT}).fetchone()
-    return (0, 0) if begin is None else (begin, end)
-
-
 def page(connection: sqlite3.Connection, *, after: int, last: int, filters: dict[str, object]) -> list[StoredDelivery]:
     """The deliveries with an id above ``after`` and up to ``last`` that pass ``filters``."""
     return [_delivery(row) for row in connection.execute(text("page"), {"after": after, "last": last, **filters})]
 
 
+def delivery(connection: sqlite3.Connection, number: int) -> StoredDelivery | None:
+    """The delivery with this number."""
+    row = connection.execute(text("delivery"), {"id": number}).fetchone()
+    return None if row is None else _delivery(row)
+
+
 def trim(connection: sqlite3.Connection, *, before: float, max_bytes: int, most: int) -> int:
-    """Forget at most ``most`` deliveries: too old ones first, then the oldest beyond ``max_bytes``; how many."""
+    """Forget at most ``most`` entries of each kind: too old ones, then the oldest deliveries beyond ``max_bytes``."""
     count = connection.execute(text("trim_old"), {"before": before, "most": most}).rowcount
     floor = bounds(connection)[1] - max_bytes
-    return count + connection.execute(text("trim_below"), {"floor": floor, "most": most - count}).rowcount
+    count += connection.execute(text("trim_below"), {"floor": floor, "most": most - count}).rowcount
+    for name in ("trim_asides", "trim_activities"):
+        count += connection.execute(text(name), {"before": before, "most": most}).rowcount
+    return count
+
+
+def all_terms(connection: sqlite3.Connection) -> list[int]:
+    """The numbers of all words of the index."""
+    return [number for number, _ in connection.execute(text("terms"))]
+
+
+def trim_mentions(connection: sqlite3.Connection, term: int, *, most: int) -> int:
+    """Forget at most ``most`` mentions under ``term`` of entries that are gone; how many."""
+    return connection.execute(text("trim_mentions"), {"term": term, "floor": _floor(connection), "most": most}).rowcount
+
+
+def trim_answers(connection: sqlite3.Connection, *, most: int) -> int:
+    """Forget at most ``most`` times of answers to deliveries that are gone; how many."""
+    return connection.execute(text("trim_answers"), {"floor": _floor(connection), "most": most}).rowcount
+
+
+def _floor(connection: sqlite3.Connection) -> int:
+    (floor,) = connection.execute(text("floor")).fetchone()
+    return bounds(connection)[1] if floor is None else floor
 
 
 def _task(row: _Row) -> Task:
@@ -139,8 +163,8 @@ def _values(task: Task) -> dict[str, object]:
     }
 
 
-def _delivery(row: tuple[int, str, float, Verdict, str | None, bytes, bytes, str]) -> StoredDelivery:
-    number, sender, received, verdict, reason, headers, body, events = row
+def _delivery(row: tuple[int, str, float, Kept, str | None, str | None, bytes, bytes, str]) -> StoredDelivery:
+    number, sender, received, verdict, reason, address, headers, body, events = row
     return StoredDelivery(
         id=number,
         sender=sender,
@@ -150,6 +174,7 @@ def _delivery(row: tuple[int, str, float, Verdict, str | None, bytes, bytes, str
         headers=headers,
         body=body,
         events=decode(events.encode(), tuple[Event, ...]),
+        address=address,
     )
 
 

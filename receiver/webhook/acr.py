@@ -7,9 +7,8 @@ Facts: "Azure Container Registry webhook reference" (learn.microsoft.com). ``pin
 from collections.abc import Mapping
 
 from receiver.errors import Malformed
-from receiver.webhook.distribution import judge
+from receiver.webhook.distribution import judge, named
 from receiver.webhook.event import Decoded
-from receiver.webhook.hint import ignored
 from receiver.webhook.proof import Token
 from receiver.webhook.sender import Ignored, Sender
 
@@ -32,7 +31,7 @@ def _decode(_: Mapping[str, str], document: object, prefix: str) -> Decoded:
         raise Malformed("the event is not an object")
     outcome = judge(document, prefix, sender=NAME)
     if isinstance(outcome, Ignored):
-        return ignored(NAME, outcome)
+        return Decoded(sender=NAME, ignored={outcome: 1}, left_out=(named(document, outcome),))
     return Decoded(sender=NAME, events=(outcome,))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from receiver.addon import is_version_tag
 from receiver.errors import Malformed
-from receiver.webhook.event import Decoded, PushEvent
+from receiver.webhook.event import Decoded, LeftOut, PushEvent
 from receiver.webhook.fields import addon_repository, text
 from receiver.webhook.proof import Token
 from receiver.webhook.sender import Ignored, Sender
@@ -30,7 +30,7 @@ def _decode(headers: Mapping[str, str], document: object, prefix: str) -> Decode
     action = _ACTIONS.get(".".join(headers["ce-type"].split(".")[-2:]).strip())
     outcome = Ignored.OTHER_TYPE if action is None else _judge(headers, document, action, prefix)
     if isinstance(outcome, Ignored):
-        return Decoded(sender=NAME, ignored={outcome: 1})
+        return Decoded(sender=NAME, ignored={outcome: 1}, left_out=(_named(headers, document, outcome),))
     return Decoded(sender=NAME, events=(outcome,))
 
 
@@ -52,6 +52,16 @@ def _judge(headers: Mapping[str, str], document: object, action: str, prefix: st
         tag=tag,
         digest=text(document.get("digest")),
         actor=text(actor.get("name")) if isinstance(actor, dict) else None,
+    )
+
+
+def _named(headers: Mapping[str, str], document: object, reason: Ignored) -> LeftOut:
+    about = document if isinstance(document, dict) else {}
+    return LeftOut(
+        reason=reason,
+        repository=text(about.get("name")),
+        tag=_tag(about.get("reference")),
+        event_id=text(headers.get("ce-id")),
     )
 
 

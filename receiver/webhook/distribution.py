@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from receiver.addon import is_version_tag
 from receiver.errors import Malformed
-from receiver.webhook.event import Decoded, PushEvent
+from receiver.webhook.event import Decoded, LeftOut, PushEvent
 from receiver.webhook.fields import addon_repository, essence, text
 from receiver.webhook.proof import Token
 from receiver.webhook.sender import Ignored, Sender
@@ -42,6 +42,7 @@ def _decode(_: Mapping[str, str], document: object, prefix: str) -> Decoded:
     events: list[PushEvent] = []
     ignored: dict[str, int] = {}
     malformed: list[str] = []
+    left_out: list[LeftOut] = []
     entries = _entries(document)
     for number, entry in enumerate(entries, 1):
         try:
@@ -51,12 +52,14 @@ def _decode(_: Mapping[str, str], document: object, prefix: str) -> Decoded:
             continue
         if isinstance(outcome, Ignored):
             ignored[outcome] = ignored.get(outcome, 0) + 1
+            left_out.append(named(entry, outcome))
         else:
             events.append(outcome)
     return Decoded(
         sender=NAME,
         events=tuple(events),
         ignored=ignored,
+        left_out=tuple(left_out),
         malformed=tuple(malformed),
         instance_id=_instance_id(entries),
     )
@@ -99,6 +102,20 @@ def judge(entry: object, prefix: str, *, sender: str) -> PushEvent | Ignored:
         event_id=text(entry.get("id")),
         tag=tag,
         digest=text(target.get("digest")),
+        actor=_member(entry, "actor", "name"),
+    )
+
+
+def named(entry: object, reason: Ignored) -> LeftOut:
+    """What an event says of itself that concerns no addon."""
+    target = entry.get("target") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(target, dict):
+        return LeftOut(reason=reason)
+    return LeftOut(
+        reason=reason,
+        repository=text(target.get("repository")),
+        tag=text(target.get("tag")),
+        event_id=text(entry.get("id")),
         actor=_member(entry, "actor", "name"),
     )
 

@@ -12,6 +12,8 @@ class Delivery(Value, frozen=True):
 
     headers: Mapping[str, str]
     body: bytes
+    address: str | None = None
+    """Of the client; for people only."""
 
 
 class PushEvent(Value, frozen=True):
@@ -27,6 +29,16 @@ class PushEvent(Value, frozen=True):
     actor: str | None = None
 
 
+class LeftOut(Value, frozen=True):
+    """An event that concerns no addon, by what it says of itself: for people who wonder where theirs is."""
+
+    reason: str
+    repository: str | None = None
+    tag: str | None = None
+    event_id: str | None = None
+    actor: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
     """What a delivery says: the events that concern addons, and how many do not (by reason)."""
@@ -35,6 +47,8 @@ class Decoded:
     events: tuple[PushEvent, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     """Reason (``blob``, ``pull``, ``signature``, ``other repository`` …) to count."""
+    left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
+    """The same events, as far as they can be told apart; judged texts only."""
     malformed: tuple[str, ...] = ()
     """Why single events of a good envelope could not be read: kept for the operator."""
     instance_id: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from receiver.addon import AddonRepository, is_version_tag
 from receiver.errors import Malformed
-from receiver.webhook.event import Decoded, PushEvent
+from receiver.webhook.event import Decoded, LeftOut, PushEvent
 from receiver.webhook.fields import addon_repository, text
 from receiver.webhook.sender import Ignored
 
@@ -30,10 +30,10 @@ def hint(
     """
     tag, signatures = _tag(tags)
     if signatures:
-        return ignored(sender, Ignored.SIGNATURE)
+        return ignored(sender, Ignored.SIGNATURE, repository=names[0], event_id=event_id, actor=actor)
     repository = _repository(names, prefix)
     if repository is None:
-        return ignored(sender, Ignored.OTHER_REPOSITORY)
+        return ignored(sender, Ignored.OTHER_REPOSITORY, repository=names[0], tag=tag, event_id=event_id, actor=actor)
     event = PushEvent(
         sender=sender,
         repository=repository,
@@ -46,9 +46,20 @@ def hint(
     return Decoded(sender=sender, events=(event,))
 
 
-def ignored(sender: str, reason: Ignored) -> Decoded:
-    """A delivery of one event that concerns no addon."""
-    return Decoded(sender=sender, ignored={reason: 1})
+def ignored(
+    sender: str,
+    reason: Ignored,
+    *,
+    repository: object = None,
+    tag: object = None,
+    event_id: object = None,
+    actor: object = None,
+) -> Decoded:
+    """A delivery of one event that concerns no addon, by what is known of it."""
+    left_out = LeftOut(
+        reason=reason, repository=text(repository), tag=text(tag), event_id=text(event_id), actor=text(actor)
+    )
+    return Decoded(sender=sender, ignored={reason: 1}, left_out=(left_out,))
 
 
 def member(value: object, *path: str) -> object:

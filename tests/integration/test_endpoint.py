@@ -11,12 +11,18 @@ from receiver.errors import ConfigError, QueueUnavailable
 from receiver.metrics import Metrics
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
+from receiver.tasks.journal import Event
 from tests.support.docker_registry import DockerRegistry, Notify
 from tests.support.endpoint import PATH, TOKEN, Endpoint, RememberingQueue, Reply, Wire, get, post, running
 from tests.support.notifications import RECORDED, envelope, event, recorded
 from tests.support.push import push_files
 
 ONE = {"accepted": 1, "ignored": 0, "quarantined": 0}
+
+
+def hints(endpoint: Endpoint) -> list[Event]:
+    """The events that ask for a look."""
+    return [event for intake in endpoint.queue.intakes for event in intake.events if event.left_out is None]
 
 
 async def answer(endpoint: Endpoint, request: bytes) -> Reply:
@@ -223,7 +229,8 @@ async def test_a_query_does_not_hide_the_endpoint() -> None:
 
 
 def door() -> Door:
-    return Door(queue=RememberingQueue().as_queue(), metrics=Metrics(), tokens=None, ready=lambda: ())
+    queue = RememberingQueue()
+    return Door(queue=queue.as_queue(), journal=queue.as_journal(), metrics=Metrics(), tokens=None, ready=lambda: ())
 
 
 async def test_it_listens_on_ipv6_too() -> None:
@@ -335,12 +342,12 @@ async def test_a_real_registry_is_heard() -> None:
             layers = (b"one", b"two", b"three")
             digest = await asyncio.to_thread(push_files, registry.url, "addons/metrics", "v1.0.0", *layers)
             async with asyncio.timeout(20):
-                while not any(intake.events for intake in endpoint.queue.intakes):
+                while not hints(endpoint):
                     endpoint.queue.arrived.clear()
                     await endpoint.queue.arrived.wait()
         finally:
             await asyncio.to_thread(registry.__exit__)
-        (hint,) = [kept for intake in endpoint.queue.intakes for kept in intake.events]
+        (hint,) = hints(endpoint)
         assert (hint.repository, hint.tag, hint.digest) == ("addons/metrics", "v1.0.0", str(digest))
         assert {intake.verdict for intake in endpoint.queue.intakes} == {"accepted"}
         assert endpoint.count('addon_sync_events_ignored_total{reason="blob"}') == 4
@@ -360,9 +367,9 @@ async def test_a_refusal_holds_back_the_registry_until_it_is_cured() -> None:
                     endpoint.queue.arrived.clear()
                     await endpoint.queue.arrived.wait()
                 endpoint.queue.broken = None
-                while not any(intake.events for intake in endpoint.queue.intakes):
+                while not hints(endpoint):
                     endpoint.queue.arrived.clear()
                     await endpoint.queue.arrived.wait()
         finally:
             await asyncio.to_thread(registry.__exit__)
-        assert [kept.tag for intake in endpoint.queue.intakes for kept in intake.events] == ["v1.0.0"]
+        assert [hint.tag for hint in hints(endpoint)] == ["v1.0.0"]

@@ -14,9 +14,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from msgspec import structs
 
 from receiver.errors import QueueError
+from receiver.tasks.journal import Arrival, Event, Kept, Wanted
 from receiver.tasks.limits import Limits
 from receiver.tasks.memory import MemoryQueue
-from receiver.tasks.queue import Event, Verdict
 from receiver.tasks.sqlite import SqliteQueue
 from receiver.tasks.task import EVERYTHING, Lease, Trigger
 from tests.support.deliveries import intake
@@ -77,7 +77,7 @@ class QueueMachine(RuleBasedStateMachine):
         sender=st.sampled_from(["distribution", "zot"]),
     )
     def ingest(self, found: list[Event], now: float, quarantined: bool, instance: str | None, sender: str) -> None:
-        verdict: Verdict = "quarantined" if quarantined else "accepted"
+        verdict: Kept = "quarantined" if quarantined else "accepted"
         given = structs.replace(intake(*found, received=now, instance_id=instance, sender=sender), verdict=verdict)
         self.same(lambda queue: queue.ingest(given, now=now))
 
@@ -159,8 +159,17 @@ async def held(queue: Queue) -> tuple[object, ...]:
     tasks = await queue.tasks()
     places = {(task.repository, task.state) for task in tasks}
     assert len(places) == len(tasks)
-    deliveries = [replace(delivery, id=0) async for delivery in queue.deliveries()]
-    return tasks, await queue.known_repositories(), await queue.next_due(), deliveries
+    deliveries = [structs.replace(delivery, id=0) async for delivery in queue.deliveries()]
+    return tasks, await queue.known_repositories(), await queue.next_due(), deliveries, await listed(queue)
+
+
+async def listed(queue: Queue) -> list[str]:
+    """Every entry of the journal. A note of a duplicate may be written after the delivery that followed it."""
+    page = await queue.entries(Wanted(), limit=1000)
+    assert page.before is None
+    same = [structs.replace(entry, id=0, answered=None) for entry in page.entries if isinstance(entry, Arrival)]
+    assert len(same) == len(page.entries)
+    return sorted(map(repr, same))
 
 
 TestQueueMachine = QueueMachine.TestCase

@@ -1,6 +1,7 @@
 """Deliveries and events for tests of the queue."""
 
-from receiver.tasks.queue import Event, Intake, Verdict
+from receiver.tasks.journal import Event, Kept
+from receiver.tasks.queue import Intake
 
 NOW = 1_795_000_000.0
 MONITORING = "addons/monitoring"
@@ -16,10 +17,11 @@ def intake(
     *events: Event,
     sender: str = "distribution",
     received: float = NOW,
-    verdict: Verdict = "accepted",
+    verdict: Kept = "accepted",
     reason: str | None = None,
     body: bytes = b"{}",
     instance_id: str | None = None,
+    address: str | None = None,
 ) -> Intake:
     """A delivery with ``events``."""
     return Intake(
@@ -31,4 +33,5 @@ def intake(
         body=body,
         events=events,
         instance_id=instance_id,
+        address=address,
     )

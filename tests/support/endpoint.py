@@ -11,6 +11,7 @@ from receiver.errors import QueueUnavailable
 from receiver.metrics import Metrics
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import ConnectionServer, Limits
+from receiver.tasks.journal import Aside, Journal
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.tasks.task import Task
 
@@ -23,6 +24,7 @@ class RememberingQueue:
     """Keeps intakes, drops duplicates by event identifier, and fails where it is told to."""
 
     intakes: list[Intake] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
     waiting: list[Task] = field(default_factory=list)
     broken: QueueUnavailable | None = None
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,7 +39,7 @@ class RememberingQueue:
         if self.broken is not None:
             raise self.broken
         self.intakes.append(intake)
-        names = [event.event_id for event in intake.events]
+        names = [event.event_id for event in intake.events if event.left_out is None]
         fresh = [name for name in names if name is None or name not in self._seen]
         self._seen.update(name for name in names if name is not None)
         return Receipt(accepted=len(fresh), duplicates=len(names) - len(fresh), new_instance=False)
@@ -46,6 +48,13 @@ class RememberingQueue:
         if self.broken is not None:
             raise self.broken
         return self.waiting
+
+    def note(self, aside: Aside) -> None:
+        self.asides.append(aside)
+
+    def as_journal(self) -> Journal:
+        """The door only ever notes."""
+        return cast("Journal", self)
 
     def as_queue(self) -> TaskQueue:
         """The door only ever calls what is here."""
@@ -163,6 +172,7 @@ async def running(limits: Limits | None = None, **changes: object) -> AsyncItera
     queue, metrics, tokens = RememberingQueue(), Metrics(), (TOKEN,)
     door = Door(
         queue=queue.as_queue(),
+        journal=queue.as_journal(),
         metrics=metrics,
         tokens=lambda: tokens,
         ready=lambda: (),

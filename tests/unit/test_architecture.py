@@ -31,6 +31,7 @@ PURE = (
     "receiver.registry.ranges",
     "receiver.sync.plan",
     "receiver.sync.retry",
+    "receiver.tasks.journal",
     "receiver.tasks.queue",
     "receiver.tasks.task",
     "receiver.webhook",

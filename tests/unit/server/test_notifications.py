@@ -22,7 +22,11 @@ class Desk:
     def __init__(self) -> None:
         self.queue, self.metrics = RememberingQueue(), Metrics()
         self.notifications = Notifications(
-            queue=self.queue.as_queue(), metrics=self.metrics, prefix="addons/", clock=lambda: 1200.0
+            queue=self.queue.as_queue(),
+            journal=self.queue.as_journal(),
+            metrics=self.metrics,
+            prefix="addons/",
+            clock=lambda: 1200.0,
         )
 
     async def take(self, body: bytes, **headers: str) -> Outcome:
@@ -68,6 +72,8 @@ async def test_noise_does_not_touch_the_queue(desk: Desk) -> None:
     noise = envelope(event(action="pull", source={}), event(action="mount", source={}))
     assert await desk.take(noise) == Outcome(ignored=2)
     assert desk.queue.intakes == []
+    (aside,) = desk.queue.asides
+    assert (aside.verdict, [kept.left_out for kept in aside.events]) == ("ignored", ["pull", "mount"])
     assert desk.has('addon_sync_events_ignored_total{reason="pull"} 1.0')
     assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="ignored"} 1.0')
 
@@ -77,7 +83,8 @@ async def test_noise_of_a_new_instance_is_told_once(desk: Desk) -> None:
     for _ in range(3):
         assert await desk.take(envelope(event(action="pull"))) == Outcome(ignored=1)
     (intake,) = desk.queue.intakes
-    assert (intake.instance_id, intake.events, intake.verdict) == (INSTANCE, (), "accepted")
+    assert (intake.instance_id, intake.verdict) == (INSTANCE, "accepted")
+    assert [kept.left_out for kept in intake.events] == ["pull"]
 
 
 async def test_an_instance_counts_as_seen_only_once_it_is_durable(desk: Desk) -> None:
@@ -131,7 +138,10 @@ async def test_a_delivery_can_be_both(desk: Desk) -> None:
     assert outcome == Outcome(accepted=1, ignored=1, quarantined=2)
     assert desk.verdicts() == ["accepted", "quarantined"]
     accepted, quarantined = desk.queue.intakes
-    assert [kept.event_id for kept in accepted.events] == ["a"]
+    assert [(kept.event_id, kept.left_out) for kept in accepted.events] == [
+        ("a", None),
+        ("291e84c1-a3d5-4cb8-b57e-dd975554b3d8", "pull"),
+    ]
     assert quarantined.events == ()
     assert quarantined.reason == "event 2: it is not an object; event 4: it has no target"
 
@@ -146,6 +156,8 @@ async def test_an_empty_envelope_is_fine(desk: Desk) -> None:
     """Nothing happened, and nothing is stored (W17)."""
     assert await desk.take(envelope()) == Outcome()
     assert desk.queue.intakes == []
+    (aside,) = desk.queue.asides
+    assert (aside.verdict, aside.events) == ("ignored", ())
 
 
 async def test_a_reason_is_one_short_printable_line(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -182,6 +194,7 @@ async def test_a_credential_of_another_sender_stores_nothing(desk: Desk) -> None
             await desk.notifications.take(delivery, grant)
         assert str(caught.value) == "a valid credential is required"
     assert desk.queue.intakes == []
+    assert desk.queue.asides == []
 
 
 async def test_what_nobody_recognises_is_kept_with_any_credential(desk: Desk) -> None:

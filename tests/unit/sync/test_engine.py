@@ -13,7 +13,8 @@ from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.sync.request import PollRequest, ReplayRequest, Request, SyncRequest
-from receiver.tasks.queue import Event, Intake, Verdict
+from receiver.tasks.journal import Event, Kept
+from receiver.tasks.queue import Intake
 from receiver.tasks.task import Trigger
 from tests.support.sync_fakes import NOW, World, until
 
@@ -33,7 +34,7 @@ async def deliver(
     world: World,
     *repositories: str,
     received: float = NOW,
-    verdict: Verdict = "accepted",
+    verdict: Kept = "accepted",
     body: bytes | None = None,
     named: bool = True,
 ) -> None:

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from receiver.sync.missed import MissedEvents, Reason
-from receiver.tasks.queue import Event, Intake
+from receiver.tasks.journal import Event
+from receiver.tasks.queue import Intake
 from receiver.tasks.task import EVERYTHING, Trigger
 from tests.support.sync_fakes import PREFIX, World, until
 

@@ -32,7 +32,7 @@ def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     for _ in range(2):
         with closing(open_database(tmp_path / "q.db")) as connection:
             assert connection.execute("SELECT name, note FROM repository").fetchall() == [("addons/a", None)]
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == 2
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == len(steps)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from receiver.tasks import statements
 from receiver.tasks.intake import Intakes
+from receiver.tasks.ledger import Ledger
 from receiver.tasks.limits import Limits
 from tests.support.deliveries import NOW, event, intake
 
@@ -16,8 +17,12 @@ from tests.support.deliveries import NOW, event, intake
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(statements.schema())
+        connection.executescript(statements.schema() + statements.journal())
         yield connection
+
+
+def desk(limits: Limits) -> Intakes:
+    return Intakes(limits, Ledger(limits.journal_bytes), lambda: NOW)
 
 
 def count(connection: sqlite3.Connection, table: str) -> int:
@@ -27,19 +32,19 @@ def count(connection: sqlite3.Connection, table: str) -> int:
 
 def test_a_flood_of_identifiers_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
     """And the newest are those that stay."""
-    intakes = Intakes(Limits(seen=100))
+    intakes = desk(Limits(seen=100))
     for number in range(3000):
         intakes.ingest(connection, [(intake(event(event_id=str(number))), NOW)])
         intakes.committed()
         assert count(connection, "seen") <= 100 + 1024
-    reopened = Intakes(Limits(seen=100))
+    reopened = desk(Limits(seen=100))
     receipts = reopened.ingest(connection, [(intake(event(event_id=name)), NOW) for name in ("2999", "0")])
     assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 0]
 
 
 def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
     """Two a sender."""
-    intakes = Intakes(Limits(instances=2))
+    intakes = desk(Limits(instances=2))
     for number in range(10):
         for sender in ("distribution", "acr"):
             intakes.ingest(connection, [(intake(sender=sender, instance_id=f"i{number}"), NOW + number)])
@@ -48,7 +53,7 @@ def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection)
 
 def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None:
     """Often enough to know the longest unheard, and no write for each event."""
-    intakes = Intakes(Limits())
+    intakes = desk(Limits())
     for minutes in (0, 30, 59, 60, 90):
         intakes.ingest(connection, [(intake(instance_id="a"), NOW + minutes * 60)])
     assert connection.execute("SELECT first, last FROM instance").fetchall() == [(NOW, NOW + 3600)]
@@ -56,7 +61,7 @@ def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None
 
 def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -> None:
     """16 deliveries that wait together are three statements, whichever their number (receiver.tasks.statements)."""
-    intakes = Intakes(Limits())
+    intakes = desk(Limits())
     intakes.ingest(connection, [(intake(event(), instance_id="a"), NOW)])
     ran: list[str] = []
     connection.set_trace_callback(ran.append)
@@ -68,7 +73,5 @@ def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -
 
 def test_of_a_batch_the_earliest_time_is_due(connection: sqlite3.Connection) -> None:
     """Clocks may jump between two deliveries that share a commit."""
-    Intakes(Limits()).ingest(
-        connection, [(intake(event()), NOW + 5), (intake(event()), NOW), (intake(event()), NOW + 9)]
-    )
+    desk(Limits()).ingest(connection, [(intake(event()), NOW + 5), (intake(event()), NOW), (intake(event()), NOW + 9)])
     assert connection.execute("SELECT due FROM task").fetchall() == [(NOW,)]

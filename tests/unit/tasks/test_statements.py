@@ -15,7 +15,7 @@ from receiver.tasks import statements
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(statements.schema())
+        connection.executescript(statements.schema() + statements.journal())
         yield connection
 
 

@@ -1,0 +1,199 @@
+"""Numbers the entries of the journal and keeps what finds them. Lives in the writer's thread.
+
+What can wait is not written on the way of a delivery's answer: notes of deliveries without a body, when deliveries were
+answered, the index of words. It is written in large pieces moments later (`Ledger.settle`). A crash loses such notes,
+and nothing else: what of the index is missing is made again from the entries.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+from receiver.document import decode, encode, replaced
+from receiver.tasks.journal import Activity, Aside, Event
+from receiver.tasks.limits import LEAST_WEIGHT
+from receiver.tasks.statements import run_rows, text
+
+_MANY = 4096
+"""Notes and mentions that wait at most: then notes are counted, and mentions are written with the next delivery."""
+_SWEEP_EVERY = 1024
+"""Numbers without a body between two looks at how many entries there are."""
+
+
+def words(events: Iterable[Event], *, sender: str, verdict: str) -> Iterator[str]:
+    """What an arrival can be found by. Most are accepted: that is no word to look for."""
+    for event in events:
+        if event.left_out in {None, "duplicate"}:
+            yield f"event {event.repository}"
+    yield f"sender {sender}"
+    if verdict != "accepted":
+        yield f"verdict {verdict}"
+
+
+def words_of_activity(kind: str, repository: str | None) -> Iterator[str]:
+    """What an activity can be found by."""
+    if repository is not None:
+        yield f"activity {repository}"
+    yield f"kind {kind}"
+
+
+class Ledger:
+    """The numbers, the index, and the notes that wait."""
+
+    def __init__(self, journal_bytes: int) -> None:
+        self.begin = self.end = 0
+        """Where the journal begins and ends in the stream of numbers."""
+        self._most = journal_bytes // LEAST_WEIGHT
+        self._terms: dict[str, int] = {}
+        self._mentions: list[tuple[int, str]] = []
+        self._notes: list[Aside] = []
+        self._excess = 0
+        self._answers: list[tuple[int, float]] = []
+        self._answered = 0
+        self._settled: tuple[int, int] | None = None
+        self._swept = 0
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read where the journal stands; what was not settled when a process died is found in its entries."""
+        self.begin, self.end = bounds(connection)
+        self._answered = self.end
+        self._terms = {word: number for number, word in connection.execute(text("terms"))}
+        self._mentions = []
+        for number, found in _unindexed(connection):
+            self.mention(number, found)
+            if self.is_full:
+                self._write_mentions(connection)
+        self._settled = None
+
+    def number(self, size: int) -> int:
+        """The number of the next entry, which takes ``size`` of them."""
+        number = self.end
+        self.end += size
+        return number
+
+    def mention(self, number: int, found: Iterable[str]) -> None:
+        """The entry can be found by these words."""
+        self._mentions += [(number, word) for word in found]
+
+    def note(self, asides: Sequence[Aside]) -> None:
+        """Keep notes until they are written; of too many, their number."""
+        room = max(_MANY - len(self._notes), 0)
+        self._notes += asides[:room]
+        self._excess += sum(aside.count for aside in asides[room:])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits to wait any longer."""
+        return len(self._mentions) >= _MANY
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to settle."""
+        return bool(self._mentions or self._notes or self._answers or self._excess)
+
+    def committed(self, at: float) -> None:
+        """All entries so far are durable, and those that came by now can be answered."""
+        if self._settled is not None:
+            notes, answers = self._settled
+            del self._notes[:notes], self._answers[:answers]
+            self._settled = None
+        if self.end > self._answered:
+            self._answers.append((self.end, at))
+            self._answered = self.end
+
+    def settle(self, connection: sqlite3.Connection) -> None:
+        """Write what waits; inside the caller's transaction."""
+        if not self.waits:
+            return
+        self.add(connection, list(self._counted()))
+        run_rows(connection, "answer", self._answers)
+        self._settled = (len(self._notes), len(self._answers))
+        self._index(connection)
+        self._bound(connection)
+
+    def add(self, connection: sqlite3.Connection, asides: Sequence[Aside]) -> None:
+        """Write notes now."""
+        rows: list[tuple[object, ...]] = []
+        for aside in asides:
+            number = self.number(1)
+            self.mention(number, words(aside.events, sender=aside.sender, verdict=aside.verdict))
+            about = (aside.received, aside.answered, aside.sender, aside.verdict, aside.reason, aside.address)
+            rows.append((number, *about, aside.origin, aside.count, encode(aside.events).decode()))
+        run_rows(connection, "set_aside", rows)
+
+    def record(self, connection: sqlite3.Connection, activity: Activity) -> None:
+        """Write what was done."""
+        number = self.number(1)
+        row = (number, activity.at, activity.kind, activity.outcome, activity.repository, activity.document)
+        run_rows(connection, "record", [row])
+        self.mention(number, words_of_activity(activity.kind, activity.repository))
+
+    def forget_words(self, connection: sqlite3.Connection) -> None:
+        """Forget the words that no entry is found by any more."""
+        self.settle(connection)
+        connection.execute(text("trim_terms"))
+        self._terms = {word: number for number, word in connection.execute(text("terms"))}
+
+    def _counted(self) -> Iterator[Aside]:
+        """The notes; those alike, such as refusals in a row, as one."""
+        before: Aside | None = None
+        for note in self._notes:
+            if before is None or not _alike(before, note):
+                if before is not None:
+                    yield before
+                before = note
+            else:
+                before = replaced(before, count=before.count + note.count)
+        if before is not None:
+            yield before
+            if self._excess:
+                yield Aside(
+                    received=before.received,
+                    sender="unknown",
+                    verdict="ignored",
+                    reason="too many at once to keep a note of each",
+                    count=self._excess,
+                )
+        self._excess = 0
+
+    def _index(self, connection: sqlite3.Connection) -> None:
+        self._write_mentions(connection)
+        connection.execute(text("indexed_up_to"), {"up_to": self.end})
+
+    def _write_mentions(self, connection: sqlite3.Connection) -> None:
+        new = sorted({word for _, word in self._mentions} - self._terms.keys())
+        for word in new:
+            self._terms[word] = connection.execute(text("learn"), {"word": word}).fetchone()[0]
+        run_rows(connection, "mention", sorted({(self._terms[word], number) for number, word in self._mentions}))
+        self._mentions = []
+
+    def _bound(self, connection: sqlite3.Connection) -> None:
+        """Entries without a body are bounded by their number."""
+        if self.end - self._swept >= _SWEEP_EVERY:
+            self._swept = self.end
+            for name in ("bound_asides", "bound_activities"):
+                connection.execute(text(name), {"most": self._most})
+
+
+def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Where the deliveries begin and the journal ends in the stream of numbers; the same where it is empty."""
+    begin, end = connection.execute(text("bounds"), {"least": LEAST_WEIGHT}).fetchone()
+    return (end if begin is None else begin, end)
+
+
+def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterator[str]]]:
+    (up_to,) = connection.execute(text("indexed")).fetchone()
+    for name in ("unindexed_deliveries", "unindexed_asides"):
+        for number, sender, verdict, events in connection.execute(text(name), {"up_to": up_to}):
+            yield number, words(decode(events.encode(), tuple[Event, ...]), sender=sender, verdict=verdict)
+    for number, kind, repository in connection.execute(text("unindexed_activities"), {"up_to": up_to}):
+        yield number, words_of_activity(kind, repository)
+
+
+def _alike(one: Aside, other: Aside) -> bool:
+    """Refusals tell nothing but where they came from; what names events is never merged."""
+    return (
+        not one.events
+        and not other.events
+        and (one.sender, one.verdict, one.reason, one.address, one.origin)
+        == (other.sender, other.verdict, other.reason, other.address, other.origin)
+    )

@@ -1,0 +1,118 @@
+"""What the journal keeps behind the answers of deliveries: it may lag, and is never wrong."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from receiver.tasks import statements
+from receiver.tasks.journal import Arrival, Aside, Wanted
+from receiver.tasks.ledger import Ledger
+from receiver.tasks.sqlite import SqliteQueue
+from tests.support.deliveries import MONITORING, NOW, SECURITY, event, intake
+
+
+async def test_what_a_crash_left_out_of_the_index_is_put_in(tmp_path: Path) -> None:
+    """The file as it is before anything was settled: deliveries are there, and found again at the next start."""
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    await queue.ingest(intake(event()), now=NOW)
+    await queue.ingest(intake(event(SECURITY)), now=NOW)
+    copied = tmp_path / "copied.db"
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / f"q.db{suffix}", f"{copied}{suffix}")
+    await queue.close()
+    with closing(sqlite3.connect(copied)) as connection:
+        assert connection.execute("SELECT count(*) FROM mention").fetchone() == (0,)
+    reopened = await SqliteQueue.open(copied)
+    (found,) = (await reopened.entries(Wanted(repository=SECURITY), limit=9)).entries
+    assert isinstance(found, Arrival)
+    assert found.answered is None
+    await reopened.close()
+
+
+async def test_deliveries_of_before_the_index_are_found(tmp_path: Path) -> None:
+    """A file of version 1, as an earlier build left it."""
+    with closing(sqlite3.connect(tmp_path / "q.db")) as connection:
+        connection.executescript(statements.schema() + "PRAGMA user_version = 1;")
+        stored = f'[{{"repository":"{MONITORING}","event_id":null,"tag":"v1","digest":null,"actor":"ci"}}]'
+        row = "INSERT INTO delivery VALUES (0, 1.0, 'zot', 'accepted', NULL, ?, x'7b7d', x'7b7d')"
+        connection.execute(row, (stored,))
+        connection.commit()
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    (found,) = (await queue.entries(Wanted(repository=MONITORING), limit=9)).entries
+    assert isinstance(found, Arrival)
+    assert (found.events[0].actor, found.events[0].left_out, found.address) == ("ci", None, None)
+    await queue.close()
+
+
+async def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
+    """Who follows the journal knows where it was; all of it may be forgotten meanwhile."""
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    await queue.ingest(intake(event()), now=NOW)
+    newest = await queue.newest()
+    await queue.trim(before=NOW + 1, max_bytes=10**9)
+    assert await queue.newest() == -1
+    await queue.close()
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    await queue.ingest(intake(event()), now=NOW)
+    assert await queue.newest() > newest
+    await queue.close()
+
+
+async def test_words_that_find_nothing_are_forgotten(tmp_path: Path) -> None:
+    """A sender can name any number of addons over the years."""
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    for number in range(20):
+        await queue.ingest(intake(event(f"addons/a{number}"), received=NOW + number), now=NOW)
+    await queue.trim(before=NOW + 19, max_bytes=10**9)
+    await queue.close()
+    with closing(sqlite3.connect(tmp_path / "q.db")) as connection:
+        words = [word for (word,) in connection.execute("SELECT word FROM term ORDER BY word")]
+    assert words == ["event addons/a19", "sender distribution"]
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(statements.schema() + statements.journal())
+        yield connection
+
+
+@pytest.fixture
+def ledger(connection: sqlite3.Connection) -> Ledger:
+    ledger = Ledger(2**24)
+    ledger.load(connection)
+    return ledger
+
+
+def test_a_flood_of_refusals_is_one_line(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """Somebody tries tokens: the journal says so once a moment, with their number."""
+    refused = Aside(received=NOW, sender="unknown", verdict="refused", reason="no credential", address="10.0.0.9")
+    ledger.note([refused] * 500)
+    ledger.settle(connection)
+    assert connection.execute("SELECT verdict, address, count FROM aside").fetchall() == [("refused", "10.0.0.9", 500)]
+
+
+def test_a_flood_of_noise_is_bounded_in_memory(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """Beyond some thousand notes a moment, what is left is their number."""
+    noise = Aside(received=NOW, sender="zot", verdict="ignored", events=(event(),))
+    for _ in range(50):
+        ledger.note([noise] * 100)
+    ledger.settle(connection)
+    assert connection.execute("SELECT count(*), sum(count) FROM aside").fetchone() == (4097, 5000)
+
+
+def test_notes_survive_a_commit_that_failed(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """They are written with the next one, once."""
+    ledger.note([Aside(received=NOW, sender="zot", verdict="ignored")])
+    connection.execute("BEGIN")
+    ledger.settle(connection)
+    connection.execute("ROLLBACK")
+    ledger.load(connection)
+    for _ in range(2):
+        ledger.settle(connection)
+        ledger.committed(NOW)
+    assert connection.execute("SELECT count(*) FROM aside").fetchone() == (1,)
