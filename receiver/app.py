@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from receiver.catalog.names import NameLimits
 from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
-from receiver.errors import QueueUnavailable, ReceiverError
+from receiver.errors import QueueUnavailable
 from receiver.oci.manifest import DocumentLimits
 from receiver.registry.auth import Credentials, CredentialSource, IdentityToken
 from receiver.registry.client import RegistryClient
@@ -24,16 +24,25 @@ from receiver.registry.location import Location
 from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
 from receiver.registry.transport import TlsFiles
+from receiver.sync.chronicle import Chronicle
 from receiver.sync.circuit import Circuit
-from receiver.sync.engine import Engine, QueueView, Report
+from receiver.sync.engine import Engine, Report
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Progress
-from receiver.sync.request import OperatorRequest, Request
+from receiver.sync.request import (
+    MissedRequest,
+    PollRequest,
+    ReplayRequest,
+    Request,
+    SyncRequest,
+    ViewRequest,
+)
 from receiver.sync.retention import Retention
-from receiver.sync.status import DesiredFacts, HoldFacts, InstalledFacts
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
+from receiver.sync.unannounced import Unannounced
+from receiver.sync.views import View, Views
 from receiver.sync.worker import Workers
 from receiver.tasks.limits import Limits as QueueLimits
 from receiver.tasks.sqlite import SqliteQueue
@@ -54,6 +63,7 @@ class Parts:
     workers: Workers
     engine: Engine
     operations: Operations
+    views: Views
     retention: Retention
 
 
@@ -151,10 +161,7 @@ def _blob_store(settings: Settings) -> BlobStore:
     return BlobStore(settings.state_dir / "blobs")
 
 
-def _survey(
-    settings: Settings, *, registry: RegistryClient, syncer: Syncer, queue: SqliteQueue | None = None
-) -> Survey:
-    known = {"known": queue.known_repositories} if queue is not None else {}
+def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer, queue: SqliteQueue) -> Survey:
     return Survey(
         registry=registry,
         syncer=syncer,
@@ -162,7 +169,7 @@ def _survey(
         configured=settings.repositories,
         clock=time.time,
         repair_drift=settings.repair_drift,
-        **known,
+        known=queue.known_repositories,
     )
 
 
@@ -198,7 +205,9 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
             circuit=circuit,
         )
         retention = Retention(blobs=blobs, catalogue=store)
+        chronicle = Chronicle(queue, clock=time.time)
         workers.subscribe(_Marking(retention))
+        workers.subscribe(chronicle)
         operations = Operations(
             catalogue=store,
             syncer=worker,
@@ -207,12 +216,16 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
             clock=time.time,
         )
         operations.subscribe(_Marking(retention))
+        operations.subscribe(chronicle)
+        views = _views(settings, queue=queue, store=store, survey=survey)
         engine = Engine(
             queue=queue,
             journal=queue,
             workers=workers,
             survey=survey,
             operations=operations,
+            views=views,
+            unannounced=Unannounced(registry=registry, syncer=worker, survey=survey, journal=queue),
             prefix=settings.repository_prefix,
             clock=time.time,
         )
@@ -225,8 +238,10 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
             workers=workers,
             engine=engine,
             operations=operations,
+            views=views,
             retention=retention,
         )
+        await chronicle.settle()
         await retention.settle()
     finally:
         await registry.close()
@@ -234,31 +249,41 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
         await asyncio.to_thread(sweeper.close, _SWEEP_SECONDS)
 
 
-async def execute(settings: Settings, request: Request, *, progress: Progress) -> AsyncGenerator[Report, None]:
-    """Carry out ``request`` in this process. The caller holds the lock.
+async def execute(
+    settings: Settings, requests: Iterable[Request], *, progress: Progress
+) -> AsyncGenerator[Report, None]:
+    """Carry out ``requests`` in this process, one after the other. The caller holds the lock.
 
     Raises:
         ReceiverError: it could not begin.
     """
     async with opened(settings, progress=progress) as parts:
-        if isinstance(request, OperatorRequest):
-            async with aclosing(parts.engine.execute(request)) as changes:
-                async for change in changes:
-                    yield change
-            return
-        running = asyncio.create_task(parts.workers.run(), name="workers")
+        running: asyncio.Task[None] | None = None
         try:
-            async with aclosing(parts.engine.execute(request)) as reports:
-                while (report := await _next_while(running, reports)) is not None:
-                    yield report
+            for request in requests:
+                if running is None and _needs_workers(request):
+                    running = asyncio.create_task(parts.workers.run(), name="workers")
+                async with aclosing(parts.engine.execute(request)) as reports:
+                    while (report := await _next_while(running, reports)) is not None:
+                        yield report
         finally:
-            parts.workers.stop()
-            await parts.workers.give_back()
-            await running
+            if running is not None:
+                parts.workers.stop()
+                await parts.workers.give_back()
+                await running
 
 
-async def _next_while(running: "asyncio.Task[None]", reports: AsyncGenerator[Report, None]) -> Report | None:
+def _needs_workers(request: Request) -> bool:
+    """Whether tasks follow from it that somebody waits for."""
+    if isinstance(request, ReplayRequest):
+        return not request.dry_run
+    return isinstance(request, SyncRequest | PollRequest) or (isinstance(request, MissedRequest) and request.sync)
+
+
+async def _next_while(running: "asyncio.Task[None] | None", reports: AsyncGenerator[Report, None]) -> Report | None:
     """The next report, None after the last; where the workers fail, none can come, and their error is raised."""
+    if running is None:
+        return await anext(reports, None)
     coming = asyncio.ensure_future(anext(reports, None))
     await asyncio.wait({coming, running}, return_when=asyncio.FIRST_COMPLETED)
     if not coming.done():
@@ -269,71 +294,35 @@ async def _next_while(running: "asyncio.Task[None]", reports: AsyncGenerator[Rep
     return coming.result()
 
 
-async def queue_view(settings: Settings) -> QueueView:
-    """The list of tasks, read in this process. The caller holds the lock.
+async def view(settings: Settings, request: ViewRequest) -> AsyncGenerator[View, None]:
+    """Answer ``request`` in this process: nothing is recovered, nothing installed. The caller holds the lock.
 
     Raises:
-        QueueUnavailable: it cannot be read.
+        ReceiverError: what is known cannot be read.
     """
+    store, blobs = catalog_store(settings), _blob_store(settings)
     queue = await SqliteQueue.open(settings.state_dir / "queue.sqlite")
     try:
-        return QueueView(tasks=tuple(await queue.tasks()))
+        async with registry_client(settings) as registry:
+            looking = syncer(settings, registry=registry, store=store, blobs=blobs, progress=Silent())
+            survey = _survey(settings, registry=registry, syncer=looking, queue=queue)
+            views = _views(settings, queue=queue, store=store, survey=survey)
+            async with aclosing(views.answer(request)) as answers:
+                async for answer in answers:
+                    yield answer
     finally:
         await queue.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalFacts:
-    """What this host knows by itself, by repository."""
-
-    installed: dict[str, InstalledFacts]
-    holds: dict[str, HoldFacts]
-
-
-def local_facts(settings: Settings) -> LocalFacts:
-    """What is installed and held. Blocks.
-
-    Raises:
-        InstallError: a record is damaged.
-    """
-    store = catalog_store(settings)
-    facts = LocalFacts(installed={}, holds={})
-    for record in store.records():
-        if record.hold is not None:
-            facts.holds[record.repository] = HoldFacts(since=record.hold.since, reason=record.hold.reason)
-        if record.installed is not None:
-            facts.installed[record.repository] = InstalledFacts(
-                tag=record.installed.tag,
-                version=record.installed.version,
-                digest=record.installed.digest,
-                installed=record.installed.installed,
-                present=store.is_present(record),
-                replaced=tuple(store.replaced(record)),
-            )
-    return facts
-
-
-async def desired_facts(settings: Settings, names: Collection[str], *, discover: bool) -> dict[str, DesiredFacts]:
-    """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too."""
-    async with registry_client(settings) as registry:
-        looking = syncer(
-            settings,
-            registry=registry,
-            store=catalog_store(settings),
-            blobs=_blob_store(settings),
-            progress=Silent(),
-        )
-        survey = _survey(settings, registry=registry, syncer=looking)
-        found = dict.fromkeys(names)
-        problem = None
-        if discover:
-            try:
-                found |= {repository.name: None for repository in await survey.discover()}
-            except ReceiverError as error:
-                problem = str(error)
-        if problem is not None:
-            return {name: DesiredFacts(error=problem) for name in found}
-        return await survey.desired(list(found))
+def _views(settings: Settings, *, queue: SqliteQueue, store: CatalogStore, survey: Survey) -> Views:
+    return Views(
+        queue=queue,
+        journal=queue,
+        catalogue=store,
+        survey=survey,
+        prefix=settings.repository_prefix,
+        clock=time.time,
+    )
 
 
 class _Marking:

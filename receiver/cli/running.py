@@ -6,16 +6,16 @@ import http.client
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from urllib.parse import urlsplit
 
 from receiver.config import Settings
 from receiver.document import InvalidDocument, encode
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
-from receiver.sync.engine import QueueView, Report
-from receiver.sync.request import Request
-from receiver.sync.wire import End, Failure, read_queue, read_report, request_kind
+from receiver.sync.engine import Report
+from receiver.sync.request import EventsRequest, Request, ViewRequest
+from receiver.sync.wire import End, Failure, read_report, request_kind
 
 _log = logging.getLogger(__name__)
 
@@ -23,55 +23,66 @@ LOCK_PATIENCE = 600.0
 """Seconds that a command waits for another one to end: the Jobs of several addons may start at the same time."""
 _PAUSE = 0.1
 _CONNECT_SECONDS = 5.0
-_SILENCE_SECONDS = 900.0
-"""Without a line from ``serve``: longer than any single sync that is still of use."""
+_SILENCE_SECONDS = 120.0
+"""Without a sign of life from ``serve``, which gives one every 15 s."""
 
 
-def run(settings: Settings, request: Request, *, command: str, report: Callable[[Report], None]) -> None:
-    """Carry out ``request`` and pass on every report.
+def run(settings: Settings, *requests: Request, command: str, report: Callable[[Report], None]) -> None:
+    """Carry out ``requests``, one after the other, and pass on every report.
 
     Raises:
         ConfigError: the state folder cannot be used.
-        InvalidNameError: an addon of the request has no possible name.
+        InvalidNameError: an addon of a request has no possible name.
         ReceiverError: nothing could be done.
+    """
+    run_all(settings, requests, command=command, report=report)
+
+
+def run_all(settings: Settings, requests: Iterable[Request], *, command: str, report: Callable[[Report], None]) -> None:
+    """As `run`; a request is asked for when the one before it is done."""
+    lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
+    with _held_or_served(lock, command) as holder:
+        if holder is None:
+            asyncio.run(_here(settings, requests, report))
+            return
+        for request in requests:
+            for line in _through(holder, request):
+                report(line)
+
+
+def view(settings: Settings, request: ViewRequest, *, command: str, report: Callable[[Report], None]) -> None:
+    """Pass on every answer to ``request``.
+
+    Raises:
+        ConfigError, InvalidNameError, ReceiverError: as for `run`.
     """
     lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     with _held_or_served(lock, command) as holder:
         if holder is not None:
             for line in _through(holder, request):
                 report(line)
+        elif isinstance(request, EventsRequest) and request.follow:
+            raise ConfigError("'addon-sync serve' does not run on this state folder: nothing new would come")
         else:
-            asyncio.run(_here(settings, request, report))
+            asyncio.run(_view(settings, request, report))
 
 
-def queue_view(settings: Settings) -> QueueView:
-    """The list of tasks.
-
-    Raises:
-        ConfigError: the state folder cannot be used.
-        QueueUnavailable: it cannot be read.
-    """
-    lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
-    with _held_or_served(lock, "status") as holder:
-        if holder is None:
-            from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
-
-            return asyncio.run(app.queue_view(settings))
-        with _asked(holder, "GET", "/v1/queue", None) as response:
-            try:
-                return read_queue(response.read())
-            except (OSError, http.client.HTTPException, InvalidDocument) as error:
-                raise QueueUnavailable(f"{holder} gave no list of tasks: {error}") from error
-
-
-async def _here(settings: Settings, request: Request, report: Callable[[Report], None]) -> None:
-    from receiver import app  # noqa: PLC0415 - see queue_view
+async def _here(settings: Settings, requests: Iterable[Request], report: Callable[[Report], None]) -> None:
+    from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
     from receiver.cli.progress import progress  # noqa: PLC0415
 
     with progress() as shown:
-        async with contextlib.aclosing(app.execute(settings, request, progress=shown)) as reports:
+        async with contextlib.aclosing(app.execute(settings, requests, progress=shown)) as reports:
             async for line in reports:
                 report(line)
+
+
+async def _view(settings: Settings, request: ViewRequest, report: Callable[[Report], None]) -> None:
+    from receiver import app  # noqa: PLC0415 - see _here
+
+    async with contextlib.aclosing(app.view(settings, request)) as answers:
+        async for answer in answers:
+            report(answer)
 
 
 @contextlib.contextmanager
@@ -122,6 +133,8 @@ def _through(holder: Holder, request: Request) -> Generator[Report, None, None]:
     with _asked(holder, "POST", f"/v1/{request_kind(request)}", encode(request)) as response:
         try:
             for line in response:
+                if not line.strip():
+                    continue  # a sign of life
                 report = read_report(line)
                 if isinstance(report, End):
                     return

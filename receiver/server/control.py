@@ -1,10 +1,11 @@
-"""``/v1/sync``, ``/v1/rollback`` and the like, ``/v1/queue``: how commands work through a running receiver.
+"""``/v1/sync``, ``/v1/rollback``, ``/v1/status`` and the like: how commands work through a running receiver.
 
 They have an address of their own, on loopback, so that neither TLS nor strangers at the other one stand between. The
 credential is written to the state folder at every start, for those who may read it: who can do that may change the
 catalogue anyway. Answers are JSON lines, one report each, as they happen.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,14 +15,17 @@ from aiohttp import web
 
 from receiver.document import InvalidDocument
 from receiver.errors import InvalidNameError, ReceiverError, Unauthenticated
-from receiver.server.answers import answer, refusal
+from receiver.server.answers import refusal
 from receiver.server.body import read_body
 from receiver.server.connections import Limits
 from receiver.server.credentials import Credentials
 from receiver.server.routes import Handler, Routes
-from receiver.sync.engine import QueueView, Report
+from receiver.sync.engine import Report
 from receiver.sync.request import Request
-from receiver.sync.wire import REQUESTS, End, Failure, read_request, write_queue, write_report
+from receiver.sync.wire import REQUESTS, End, Failure, read_request, write_report
+
+_SIGN_OF_LIFE = 15.0
+"""Seconds without a report, after which an empty line is sent."""
 
 
 class Commands(Protocol):
@@ -29,10 +33,6 @@ class Commands(Protocol):
 
     def execute(self, request: Request) -> AsyncGenerator[Report, None]:
         """See `receiver.sync.engine.Engine.execute`."""
-        ...
-
-    async def queue_view(self) -> QueueView:
-        """See `receiver.sync.engine.Engine.queue_view`."""
         ...
 
 
@@ -46,8 +46,7 @@ class Control:
 
     def routes(self) -> Routes:
         """The paths."""
-        requests = {f"/v1/{kind}": {"POST": self._guarded(self._request(kind))} for kind in REQUESTS}
-        return {**requests, "/v1/queue": {"GET": self._guarded(self._queue)}}
+        return {f"/v1/{kind}": {"POST": self._guarded(self._request(kind))} for kind in REQUESTS}
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.BaseRequest) -> web.StreamResponse:
@@ -83,7 +82,7 @@ class Control:
         with contextlib.suppress(ConnectionResetError):
             try:
                 async with aclosing(self._commands.execute(wanted)) as reports:
-                    async for report in reports:
+                    while (report := await self._next(response, reports)) is not None:
                         await response.write(write_report(report))
                 await response.write(write_report(End()))
             except ReceiverError as error:
@@ -92,8 +91,14 @@ class Control:
             await response.write_eof()
         return response
 
-    async def _queue(self, _: web.BaseRequest) -> web.StreamResponse:
+    async def _next(self, response: web.StreamResponse, reports: AsyncGenerator[Report, None]) -> Report | None:
+        """The next report, None after the last; signs of life until it comes, which also tell that nobody listens."""
+        coming = asyncio.ensure_future(anext(reports, None))
         try:
-            return answer(write_queue(await self._commands.queue_view()))
-        except ReceiverError as error:
-            return refusal(503, str(error))
+            while not (await asyncio.wait({coming}, timeout=_SIGN_OF_LIFE))[0]:
+                await response.write(b"\n")
+            return coming.result()
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})

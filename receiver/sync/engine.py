@@ -5,35 +5,49 @@ line use it directly, or over HTTP where ``serve`` runs.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import Any
 
 from receiver.addon import AddonRepository
-from receiver.document import InvalidDocument, convert, parse
-from receiver.errors import DeliveryError, RegistryError
+from receiver.errors import RegistryError
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
+from receiver.sync.recollection import Recollection
 from receiver.sync.replay import Replayed
-from receiver.sync.request import OperatorRequest, PollRequest, ReplayRequest, Request, SyncRequest
+from receiver.sync.request import (
+    DiscardRequest,
+    MissedRequest,
+    PollRequest,
+    RememberRequest,
+    ReplayRequest,
+    Request,
+    SyncRequest,
+    ViewRequest,
+)
+from receiver.sync.status import AddonStatus
 from receiver.sync.survey import Survey
+from receiver.sync.unannounced import MissedPush, Unannounced
+from receiver.sync.views import View, Views
 from receiver.sync.worker import Workers
-from receiver.tasks.journal import Journal, StoredDelivery
+from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
-from receiver.tasks.task import EVERYTHING, State, Task, Trigger
-from receiver.webhook.decode import decode
-from receiver.webhook.event import Delivery
-
-Report = Outcome | Surveyed | Replayed | Changed | Verified
-"""What a request streams back; `Replayed` comes first, once, for a replay."""
+from receiver.tasks.task import EVERYTHING, State, Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueView:
-    """The list of tasks, for ``status``."""
+class Planned:
+    """What a replay would lead to."""
 
-    tasks: tuple[Task, ...] = field(default=())
+    status: AddonStatus
+    events: int
+    """Of the addon, among those that would be fed in; 0 where it is replayed for another reason."""
+
+
+Report = Outcome | Surveyed | Replayed | Planned | MissedPush | Changed | Verified | View
+"""What a request streams back; `Replayed` comes first, once, for a replay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +69,20 @@ class Engine:
         workers: Workers,
         survey: Survey,
         operations: Operations,
+        views: Views,
+        unannounced: Unannounced,
         prefix: str,
         clock: Clock,
     ) -> None:
         self._operations = operations
+        self._views = views
+        self._unannounced = unannounced
+        self._recollection = Recollection(queue=queue, journal=journal, prefix=prefix, clock=clock)
+        self._verbs: dict[type[Request], Callable[[Any], AsyncGenerator[Report, None]]] = {
+            RememberRequest: self._remember,
+            DiscardRequest: self._discard,
+            MissedRequest: self._missed,
+        }
         self._queue = queue
         self._journal = journal
         self._workers = workers
@@ -74,11 +98,20 @@ class Engine:
             QueueUnavailable: nothing was queued.
             ReceiverError: what an operator asked for cannot be done; nothing changed.
         """
-        if isinstance(request, OperatorRequest):
-            async with aclosing(self._operations.execute(request)) as reports:
-                async for report in reports:
-                    yield report
-            return
+        async with aclosing(self._answers(request)) as reports:
+            async for report in reports:
+                yield report
+
+    def _answers(self, request: Request) -> AsyncGenerator[Report, None]:
+        if isinstance(request, ReplayRequest) and request.dry_run:
+            return self._plan(request)
+        if isinstance(request, SyncRequest | PollRequest | ReplayRequest):
+            return self._look(request)
+        if isinstance(request, RememberRequest | DiscardRequest | MissedRequest):
+            return self._verbs[type(request)](request)
+        return self._views.answer(request) if isinstance(request, ViewRequest) else self._operations.execute(request)
+
+    async def _look(self, request: SyncRequest | PollRequest | ReplayRequest) -> AsyncGenerator[Report, None]:
         started = self._clock()
         try:
             wanted = await self._wanted(request)
@@ -92,13 +125,49 @@ class Engine:
             async for outcome in outcomes:
                 yield outcome
 
-    async def queue_view(self) -> QueueView:
-        """The list of tasks.
+    async def _plan(self, request: ReplayRequest) -> AsyncGenerator[Report, None]:
+        found = await self._recollection.collect(request)
+        yield found
+        rows = {row.repository: row for row in await self._views.statuses(ask=True)} if found.repositories else {}
+        for name in sorted(found.repositories):
+            status = rows.get(str(name)) or (await self._views.statuses(name, ask=True))[0]
+            yield Planned(status=status, events=found.repositories[name])
 
-        Raises:
-            QueueUnavailable: it cannot be read.
-        """
-        return QueueView(tasks=tuple(await self._queue.tasks()))
+    async def _remember(self, request: RememberRequest) -> AsyncGenerator[Report, None]:
+        await self._journal.replayed(request.asides)
+        for nothing in list[Report]():
+            yield nothing
+
+    async def _discard(self, request: DiscardRequest) -> AsyncGenerator[Report, None]:
+        wanted = {str(self._repository(addon).name) for addon in request.addons}
+        for task in await self._queue.tasks():
+            if task.state is State.PARKED and (not wanted or task.repository in wanted):
+                await self._queue.discard([task.repository])
+                yield self._operations.told(
+                    Changed(
+                        repository=task.repository,
+                        action="discarded",
+                        digest=task.digest,
+                        note="what is installed stays; a new digest is tried when it is pushed",
+                    )
+                )
+
+    async def _missed(self, request: MissedRequest) -> AsyncGenerator[Report, None]:
+        started = self._clock()
+        names = []
+        try:
+            async for push in self._unannounced.find():
+                if push.state == "not installed":
+                    names.append(push.repository)
+                yield push
+        except RegistryError as error:
+            yield Surveyed(started=started, duration=self._clock() - started, error=str(error))
+            return
+        if request.sync:
+            wanted = _Wanted(names=tuple(dict.fromkeys(names)), trigger=Trigger.REPLAY)
+            async with aclosing(self._follow(wanted)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
 
     async def _wanted(self, request: SyncRequest | PollRequest | ReplayRequest) -> _Wanted:
         if isinstance(request, PollRequest):
@@ -110,42 +179,8 @@ class Engine:
                 names = tuple(repository.name for repository in await self._survey.discover())
             trigger = Trigger.OVERRIDE if request.allow_downgrade else Trigger.COMMAND
             return _Wanted(names=names, trigger=trigger, force=request.force)
-        found = Replayed()
-        for name in request.repositories:
-            found.repositories.setdefault(AddonRepository.parse(name, prefix=self._prefix).name, 1)
-        await self._collect(request, found)
+        found = await self._recollection.collect(request)
         return _Wanted(names=tuple(sorted(found.repositories)), trigger=Trigger.REPLAY, replayed=found)
-
-    async def _collect(self, request: ReplayRequest, found: Replayed) -> None:
-        wanted = self._repository(request.addon).name if request.addon else None
-        if request.failed:
-            for task in await self._queue.tasks():
-                failed = task.state is State.PARKED or task.attempts > 0
-                if failed and task.repository != EVERYTHING and wanted in {None, task.repository}:
-                    found.repositories.setdefault(task.repository, 0)
-        if request.journal or request.quarantined:
-            stored = self._journal.deliveries(
-                since=request.since,
-                until=request.until,
-                # What could not be parsed names no repository yet.
-                repository=None if request.quarantined else wanted,
-                verdict="quarantined" if request.quarantined and not request.journal else None,
-            )
-            async for delivery in stored:
-                self._decode_again(delivery, found, wanted)
-
-    def _decode_again(self, delivery: StoredDelivery, found: Replayed, wanted: str | None) -> None:
-        """What the delivery says by today's rules: what could not be parsed when it came may be understood now."""
-        found.documents += 1
-        where = f"delivery {delivery.id}"
-        try:
-            headers = convert(parse(delivery.headers or b"{}"), dict[str, str])
-            decoded = decode(Delivery(headers=headers, body=delivery.body), prefix=self._prefix)
-        except (DeliveryError, InvalidDocument) as error:
-            found.problems.append(f"{where} from {delivery.sender}: {error}")
-            return
-        events = tuple(event for event in decoded.events if wanted in {None, event.repository.name})
-        found.add(replace(decoded, events=events), where=where)
 
     async def _follow(self, wanted: _Wanted) -> AsyncGenerator[Outcome | Surveyed, None]:
         """Queue what is wanted and pass on the first outcome of each that began after that."""

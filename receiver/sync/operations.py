@@ -36,7 +36,7 @@ class Changed:
     """What became of an addon at an operator's word."""
 
     repository: str
-    action: Literal["rolled back", "held", "released", "uninstalled"]
+    action: Literal["rolled back", "held", "released", "uninstalled", "discarded"]
     tag: str | None = None
     version: str | None = None
     digest: str | None = None
@@ -97,13 +97,14 @@ class Operations:
             ReceiverError: it cannot be done; nothing changed.
         """
         if not isinstance(request, VerifyRequest):
-            yield self._told(await self._verbs[type(request)](request))
+            yield self.told(await self._verbs[type(request)](request))
             return
         repositories = [self._repository(addon) for addon in request.addons] or await self._all_installed()
         for repository in repositories:
-            yield self._told(await self._verify(repository, repair=request.repair))
+            yield self.told(await self._verify(repository, repair=request.repair))
 
-    def _told(self, report: R) -> R:
+    def told(self, report: R) -> R:
+        """Tell the listeners of ``report``, and give it back."""
         for listener in self._listeners:
             listener(report)
         return report

@@ -9,6 +9,41 @@ Status = Literal["installed", "unchanged", "held", "absent", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFact:
+    """A layer that the release is made of."""
+
+    label: str
+    """What is in it: ``config``, ``manifests``, …"""
+    digest: str
+    size: int
+    fetched: bool
+    """False: it was in the blob store already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The facts by which it was decided what to install, for ``why``."""
+
+    tags: tuple[str, ...]
+    """Of the repository, in lexical order; the last `MOST_TAGS` of them."""
+    tag_count: int
+    tag: str
+    rule: str
+    """Why this tag."""
+    digest: str
+    """What the tag points at."""
+    installed: str | None
+    """The digest that was installed before."""
+    layers: tuple[LayerFact, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """Layers that are never transferred, in words."""
+
+
+MOST_TAGS = 20
+"""Kept of each decision: a repository may have thousands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One attempt at one addon repository; times in seconds since the epoch, ``duration`` in seconds."""
 
@@ -32,6 +67,14 @@ class Outcome:
     replaced_digest: str | None = None
     error: str | None = None
     """Why it failed, or is held, or absent."""
+    error_kind: str | None = None
+    """Name of its class in `receiver.errors`."""
+    attempts: int = 0
+    """Failed attempts, this one included."""
+    retry_at: float | None = None
+    """When it is tried again, where that is planned."""
+    decision: Decision | None = None
+    """None where the registry could not be asked, or was not."""
     parked: bool = False
     """The failure is final until a new digest or a person comes."""
     turn: int = 0

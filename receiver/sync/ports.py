@@ -164,6 +164,10 @@ class Catalogue(Protocol):
         """Whether every folder and manifest of what is installed is there; true where nothing is."""
         ...
 
+    def replaced(self, record: AddonRecord) -> Sequence[str]:
+        """The operator's files that the installed release had to replace, as they lie in the backups."""
+        ...
+
     def verify(self, leaf: str) -> Sequence[Drift]:
         """Compare what was installed from ``leaf`` with the catalogue, file by file.
 

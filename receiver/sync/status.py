@@ -1,9 +1,10 @@
 """Where each addon stands: what is desired, installed, queued, failed and why. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from receiver.sync.remedy import remedy
 from receiver.tasks.task import EVERYTHING, State, Task
 
 Standing = Literal["current", "outdated", "missing", "held", "queued", "syncing", "retrying", "parked", "unknown"]
@@ -37,6 +38,35 @@ class DesiredFacts:
     tag: str | None = None
     digest: str | None = None
     error: str | None = None
+    as_of: float | None = None
+    """When the registry said so; None: just now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFacts:
+    """The last delivery that named an addon."""
+
+    number: int
+    received: float
+    sender: str
+    verdict: str
+    actor: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncFacts:
+    """How the last sync of an addon ended."""
+
+    number: int
+    ended: float
+    outcome: str
+    trigger: str
+    tag: str | None = None
+    digest: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,36 +82,46 @@ class AddonStatus:
     attempts: int
     error: str | None
     """Why the last attempt failed, or why the registry could not be asked."""
+    remedy: str | None = None
+    """What to do about the error; None where there is none, or nothing to do."""
+    last_event: EventFacts | None = None
+    last_sync: SyncFacts | None = None
+    last_look: float | None = None
+    """When it was last compared with the registry: by a sync, or by a poll."""
+    next_look: float | None = None
+    """When it will be: its task's time, or that of the next poll; None where neither is known."""
 
 
-def statuses(
-    *,
-    installed: Mapping[str, InstalledFacts],
-    desired: Mapping[str, DesiredFacts],
-    tasks: Iterable[Task],
-    holds: Mapping[str, HoldFacts],
-) -> list[AddonStatus]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that is known, by repository where it is of one."""
+
+    installed: Mapping[str, InstalledFacts]
+    desired: Mapping[str, DesiredFacts] = field(default_factory=dict)
+    tasks: Iterable[Task] = ()
+    holds: Mapping[str, HoldFacts] = field(default_factory=dict)
+    events: Mapping[str, EventFacts] = field(default_factory=dict)
+    syncs: Mapping[str, SyncFacts] = field(default_factory=dict)
+    last_poll: float | None = None
+    next_poll: float | None = None
+
+
+def statuses(facts: Facts) -> list[AddonStatus]:
     """One row for every repository that is installed, desired, held, or has a task; by name."""
     by_repository: dict[str, dict[State, Task]] = {}
-    for task in tasks:
+    for task in facts.tasks:
         if task.repository != EVERYTHING:
             by_repository.setdefault(task.repository, {})[task.state] = task
-    names = sorted({*installed, *desired, *by_repository, *holds})
-    return [
-        _status(name, installed.get(name), desired.get(name), by_repository.get(name, {}), holds.get(name))
-        for name in names
-    ]
+    names = sorted({*facts.installed, *facts.desired, *by_repository, *facts.holds})
+    return [_status(name, facts, by_repository.get(name, {})) for name in names]
 
 
-def _status(
-    name: str,
-    installed: InstalledFacts | None,
-    desired: DesiredFacts | None,
-    tasks: Mapping[State, Task],
-    hold: HoldFacts | None,
-) -> AddonStatus:
+def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus:
+    installed, desired, hold = facts.installed.get(name), facts.desired.get(name), facts.holds.get(name)
     queued, parked = tasks.get(State.QUEUED), tasks.get(State.PARKED)
     error = next((task.error for task in (queued, parked) if task is not None and task.error), None)
+    sync = facts.syncs.get(name)
+    looks = [when for when in (sync.ended if sync is not None else None, facts.last_poll) if when is not None]
     return AddonStatus(
         repository=name,
         standing=_standing(installed, desired, tasks, held=hold is not None),
@@ -91,7 +131,19 @@ def _status(
         next_attempt=queued.due if queued else None,
         attempts=max((task.attempts for task in tasks.values()), default=0),
         error=error or (desired.error if desired else None),
+        remedy=_remedy(name, error, sync, parked=parked is not None),
+        last_event=facts.events.get(name),
+        last_sync=sync,
+        last_look=max(looks, default=None),
+        next_look=queued.due if queued else facts.next_poll,
     )
+
+
+def _remedy(name: str, error: str | None, sync: SyncFacts | None, *, parked: bool) -> str | None:
+    if error is None:
+        return None
+    kind = sync.error_kind if sync is not None and sync.error == error else None
+    return remedy(kind, addon=name.rpartition("/")[2], parked=parked)
 
 
 def _standing(

@@ -18,6 +18,7 @@ from receiver.sync import plan as planning
 from receiver.sync.downgrade import doubted, is_believed, is_downgrade
 from receiver.sync.fetch import Retry, fetch_blob
 from receiver.sync.kept import KeptDocuments
+from receiver.sync.outcome import LayerFact
 from receiver.sync.ports import Blobs, Catalogue, Clock, ManifestBody, Progress, Registry
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class Desired:
     repository: AddonRepository
     choice: TagChoice
     digest: Digest
+    tags: tuple[str, ...] = ()
+    """All that the choice was made from."""
 
 
 class Documents(Protocol):
@@ -63,6 +66,8 @@ class Installed:
     version: str | None
     fetched: int
     installation: Installation
+    layers: tuple[LayerFact, ...]
+    skipped: tuple[str, ...]
 
 
 class Syncer:
@@ -98,7 +103,7 @@ class Syncer:
         if not choice.certain:
             _log.warning("%s: no tag is a version; %r is taken, %s", repository, choice.tag, choice.rule)
         digest = await self._registry.resolve(repository.name, choice.tag)
-        return Desired(repository=repository, choice=choice, digest=digest)
+        return Desired(repository=repository, choice=choice, digest=digest, tags=tuple(tags))
 
     async def record(self, repository: AddonRepository) -> AddonRecord | None:
         """What is known of ``repository``.
@@ -205,7 +210,8 @@ class Syncer:
                 await self._doubt(desired, plan.version)
             for blob in plan.blobs():
                 pin(blob.digest)
-            fetched = await self._fetch(repository, plan.blobs())
+            missing = [blob for blob in plan.blobs() if not self._blobs.has(blob)]
+            await self._fetch(repository, missing)
             release = self._release(desired, plan, pulled.documents)
             # An installation that has begun is brought to its end; a thread cannot be interrupted half way anyway.
             installing = asyncio.to_thread(self._catalogue.install, release, restore=restore, hold=hold)
@@ -214,8 +220,10 @@ class Syncer:
             tag=desired.choice.tag,
             digest=desired.digest,
             version=plan.version,
-            fetched=fetched,
+            fetched=sum(blob.size for blob in missing),
             installation=installation,
+            layers=tuple(_layer_fact(layer, missing) for unit in plan.units for layer in unit.layers),
+            skipped=plan.skipped,
         )
 
     async def _doubt(self, desired: Desired, version: str | None) -> None:
@@ -269,12 +277,10 @@ class Syncer:
                 )
         return found
 
-    async def _fetch(self, repository: AddonRepository, blobs: Sequence[Descriptor]) -> int:
-        missing = [blob for blob in blobs if not self._blobs.has(blob)]
-        total = sum(blob.size for blob in missing)
+    async def _fetch(self, repository: AddonRepository, missing: Sequence[Descriptor]) -> None:
         if not missing:
-            return 0
-        self._progress.started(repository.leaf, total)
+            return
+        self._progress.started(repository.leaf, sum(blob.size for blob in missing))
         try:
             async with asyncio.TaskGroup() as group:
                 for blob in missing:
@@ -283,7 +289,6 @@ class Syncer:
             raise _first(failed) from failed
         finally:
             self._progress.finished(repository.leaf)
-        return total
 
     async def _fetch_one(self, repository: AddonRepository, blob: Descriptor) -> None:
         await fetch_blob(
@@ -326,6 +331,11 @@ class _Pulled:
     source: Documents
     pin: Callable[[Digest], None]
     documents: list[Descriptor] = field(default_factory=list)
+
+
+def _layer_fact(layer: planning.PlannedLayer, missing: Sequence[Descriptor]) -> LayerFact:
+    blob = layer.descriptor
+    return LayerFact(label=layer.rule.label, digest=str(blob.digest), size=blob.size, fetched=blob in missing)
 
 
 def _first(group: BaseExceptionGroup[ReceiverError]) -> ReceiverError:

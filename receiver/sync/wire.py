@@ -1,21 +1,34 @@
 """Requests and reports as JSON lines, between ``serve`` and the commands that go through it. Pure."""
 
 from receiver.document import Document, InvalidDocument, convert, encode, parse
-from receiver.sync.engine import QueueView, Report
+from receiver.sync.engine import Planned, Report
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.sync.request import (
+    DiscardRequest,
+    EventsRequest,
+    HealthRequest,
     HoldRequest,
+    MissedRequest,
+    ParkedRequest,
     PollRequest,
     ReleaseRequest,
+    RememberRequest,
     ReplayRequest,
     Request,
     RollbackRequest,
+    StatusRequest,
     SyncRequest,
     UninstallRequest,
     VerifyRequest,
+    WhyRequest,
 )
+from receiver.sync.status import AddonStatus
+from receiver.sync.story import Story
+from receiver.sync.unannounced import MissedPush
+from receiver.sync.views import Parked, QueueHealth
+from receiver.tasks.journal import Arrival, Done
 
 REQUESTS: dict[str, type[Request]] = {
     "sync": SyncRequest,
@@ -26,6 +39,14 @@ REQUESTS: dict[str, type[Request]] = {
     "release": ReleaseRequest,
     "uninstall": UninstallRequest,
     "verify": VerifyRequest,
+    "remember": RememberRequest,
+    "discard": DiscardRequest,
+    "missed": MissedRequest,
+    "status": StatusRequest,
+    "why": WhyRequest,
+    "events": EventsRequest,
+    "parked": ParkedRequest,
+    "health": HealthRequest,
 }
 """By the last part of their paths."""
 _REPORTS: dict[str, type[Report]] = {
@@ -34,6 +55,14 @@ _REPORTS: dict[str, type[Report]] = {
     "replayed": Replayed,
     "changed": Changed,
     "verified": Verified,
+    "planned": Planned,
+    "missed": MissedPush,
+    "status": AddonStatus,
+    "story": Story,
+    "arrival": Arrival,
+    "done": Done,
+    "parked": Parked,
+    "health": QueueHealth,
 }
 
 
@@ -85,17 +114,3 @@ def read_report(line: bytes) -> Report | Failure | End:
     if shape is None:
         raise InvalidDocument(f"a report of the unknown kind {kind!r}")
     return convert(document["report"], shape)
-
-
-def write_queue(view: QueueView) -> bytes:
-    """The list of tasks."""
-    return encode(view)
-
-
-def read_queue(body: bytes) -> QueueView:
-    """Read the list of tasks.
-
-    Raises:
-        InvalidDocument: it is none of this version.
-    """
-    return convert(parse(body), QueueView)

@@ -12,6 +12,7 @@ from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, held_text
 from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError, Unavailable
 from receiver.sync.circuit import Circuit
+from receiver.sync.decision import decided
 from receiver.sync.leasing import Granted, Leasing
 from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.ports import Clock
@@ -43,7 +44,10 @@ class _Attempt:
     started: float
     refusal: Unavailable | None = None
     """It is not to be carried out, but answered with this."""
+    record: AddonRecord | None = None
+    """What was known of the addon before."""
     desired: Desired | None = None
+    installed: Installed | None = None
 
 
 class Workers:
@@ -223,7 +227,7 @@ class Workers:
     async def _attempt(self, attempt: _Attempt) -> Outcome:
         task = attempt.lease.task
         repository = AddonRepository.parse(task.repository, prefix=self._prefix)
-        record = await self._syncer.record(repository)
+        attempt.record = record = await self._syncer.record(repository)
         if record is not None and record.hold is not None:
             return await self._held(attempt, repository, record, record.hold)
         attempt.desired = desired = await self._syncer.look(repository)
@@ -236,18 +240,20 @@ class Workers:
             return self._outcome(attempt, "failed", error=parked.error, parked=True)
         if not current:
             _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
-        return self._installed(attempt, await self._syncer.install(desired, downgrade=task.trigger.downgrades), record)
+        installed = await self._syncer.install(desired, downgrade=task.trigger.downgrades)
+        return self._installed(attempt, installed)
 
     async def _held(self, attempt: _Attempt, repository: AddonRepository, record: AddonRecord, hold: Hold) -> Outcome:
         """Nothing new comes; what is held is brought back where it is gone, or has changed and a poll says so."""
         repairs = attempt.lease.task.force and attempt.lease.task.trigger is Trigger.POLL
         if record.installed is not None and (repairs or not await self._syncer.is_present(record)):
-            return self._installed(attempt, await self._syncer.bring_back(repository, record), record)
+            return self._installed(attempt, await self._syncer.bring_back(repository, record))
         return self._outcome(attempt, "held", error=held_text(repository.leaf, hold))
 
-    def _installed(self, attempt: _Attempt, installed: Installed, former: AddonRecord | None) -> Outcome:
+    def _installed(self, attempt: _Attempt, installed: Installed) -> Outcome:
+        attempt.installed = installed
         installation = installed.installation
-        before = former.installed if former is not None else None
+        before = attempt.record.installed if attempt.record is not None else None
         return replace(
             self._outcome(attempt, "installed"),
             tag=installed.tag,
@@ -286,7 +292,10 @@ class Workers:
             await self._park(attempt, decision.reason)
         else:
             await self._report(self._queue.retry(lease, due=now + decision.delay, error=str(error)))
-        self._tell(self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park)))
+        failed = self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park))
+        retry_at = None if isinstance(decision, Park) else now + decision.delay
+        attempts = lease.task.attempts + 1
+        self._tell(replace(failed, error_kind=type(error).__name__, attempts=attempts, retry_at=retry_at))
 
     def _alike(self, repository: str, error: ReceiverError) -> int:
         """How many failures of this kind ``repository`` has had in a row, since this process began."""
@@ -313,6 +322,7 @@ class Workers:
             self._tell(self._surveyed(attempt, error=str(error)))
             return
         await self._report(self._leasing.answered())
+        self._streaks.pop(EVERYTHING, None)
         trigger = Trigger.POLL if lease.task.trigger is Trigger.EVENT else lease.task.trigger
         for names, force in ((surveyed.changed, False), (surveyed.drifted, True)):
             if names and not await self._report(
@@ -349,6 +359,7 @@ class Workers:
             digest=str(desired.digest) if desired else None,
             tag=desired.choice.tag if desired else None,
             turn=attempt.turn,
+            decision=decided(desired, attempt.record, attempt.installed),
             **details,
         )
 

@@ -17,11 +17,12 @@ from receiver.config import Settings
 from receiver.errors import InvalidNameError, QueueUnavailable, ReceiverError
 from receiver.lock import Holder, StateLock
 from receiver.server.connections import Limits
-from receiver.sync.engine import QueueView, Report
+from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
-from receiver.sync.request import PollRequest, ReplayRequest, Request, SyncRequest
-from receiver.tasks.task import State, Task, Trigger
+from receiver.sync.request import ParkedRequest, PollRequest, ReplayRequest, Request, SyncRequest
+from receiver.sync.views import Parked
+from receiver.tasks.task import Trigger
 from tests.support.endpoint import TOKEN, Endpoint, get, post, running
 
 CONTROL = "control-token"
@@ -29,7 +30,7 @@ OUTCOME = Outcome(
     repository="addons/a", status="installed", trigger=Trigger.COMMAND, asked=1.0, started=1.0, duration=0.5, turn=1
 )
 SURVEYED = Surveyed(started=1.0, duration=0.5, changed=("addons/a",))
-TASK = Task(repository="addons/a", state=State.QUEUED, trigger=Trigger.POLL, due=2.0, created=1.0)
+PARKED = Parked(repository="addons/a", digest=None, error="bad", attempts=1, since=1.0)
 
 
 class FakeCommands:
@@ -53,11 +54,6 @@ class FakeCommands:
                 raise self.error
         finally:
             self.ended.set()
-
-    async def queue_view(self) -> QueueView:
-        if self.error is not None:
-            raise self.error
-        return QueueView(tasks=(TASK,))
 
 
 @asynccontextmanager
@@ -85,6 +81,13 @@ async def through(settings: Settings, request: Request) -> list[Report]:
     return reports
 
 
+async def viewed(settings: Settings) -> list[Report]:
+    """Ask as a command does."""
+    reports: list[Report] = []
+    await asyncio.to_thread(client.view, settings, ParkedRequest(), command="test", report=reports.append)
+    return reports
+
+
 @pytest.mark.parametrize(
     "request_",
     [SyncRequest(addons=("a",), force=False), PollRequest(), ReplayRequest(repositories=("addons/a",), since=1.5)],
@@ -102,9 +105,9 @@ async def test_a_command_works_through_the_receiver_that_runs(request_: Request,
 
 async def test_the_list_of_tasks_is_read_through_the_receiver(tmp_path: Path) -> None:
     """Its database is not opened by anybody else."""
-    async with served(FakeCommands()) as endpoint:
+    async with served(FakeCommands(PARKED)) as endpoint:
         with held(tmp_path, endpoint) as settings:
-            assert await asyncio.to_thread(client.queue_view, settings) == QueueView(tasks=(TASK,))
+            assert await viewed(settings) == [PARKED]
 
 
 async def test_reports_arrive_as_they_happen(tmp_path: Path) -> None:
@@ -143,11 +146,8 @@ async def test_errors_arrive_with_their_meaning(
 ) -> None:
     """A wrong name is the caller's fault and exit code 2; the rest is not."""
     async with served(FakeCommands(OUTCOME, error=error)) as endpoint:
-        with held(tmp_path, endpoint) as settings:
-            with pytest.raises(raised, match=str(error)):
-                await through(settings, SyncRequest())
-            with pytest.raises(QueueUnavailable, match=str(error)):
-                await asyncio.to_thread(client.queue_view, settings)
+        with held(tmp_path, endpoint) as settings, pytest.raises(raised, match=str(error)):
+            await through(settings, SyncRequest())
 
 
 async def test_a_fault_of_the_receiver_is_no_success(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -165,7 +165,7 @@ async def test_nobody_else_may_give_commands(path: str, token: str | None) -> No
     commands = FakeCommands(OUTCOME)
     async with served(commands) as endpoint:
         reply = await endpoint.ask(post(b"{}", token=token, path=path))
-        listed = await endpoint.ask(get("/v1/queue"))
+        listed = await endpoint.ask(post(b"{}", token=token, path="/v1/status"))
     assert reply is not None
     assert reply.status == 401
     assert listed is not None
@@ -181,7 +181,7 @@ async def test_a_sender_is_not_let_in_with_the_credential_of_commands() -> None:
     assert reply.status == 401
 
 
-@pytest.mark.parametrize("path", ["/v1/sync", "/v1/poll", "/v1/replay", "/v1/queue"])
+@pytest.mark.parametrize("path", ["/v1/sync", "/v1/poll", "/v1/replay", "/v1/status"])
 async def test_commands_are_not_taken_where_senders_knock(path: str) -> None:
     """With the right credential neither: what others can reach has no such path."""
     commands = FakeCommands(OUTCOME)
@@ -195,14 +195,14 @@ async def test_commands_are_not_taken_where_senders_knock(path: str) -> None:
 async def test_a_crowd_of_senders_does_not_keep_an_operator_out(tmp_path: Path) -> None:
     """Who is called because of a flood must be able to look."""
     async with (
-        running(Limits(connections=1), commands=FakeCommands(), control_token=CONTROL) as endpoint,
+        running(Limits(connections=1), commands=FakeCommands(PARKED), control_token=CONTROL) as endpoint,
         endpoint.connect() as sender,
     ):
         await sender.send(post(b"", "Expect: 100-continue", length=2))
         assert await sender.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
         assert await endpoint.ask(get("/healthz")) is None
         with held(tmp_path, replace(endpoint, address=endpoint.command_address)) as settings:
-            assert await asyncio.to_thread(client.queue_view, settings) == QueueView(tasks=(TASK,))
+            assert await viewed(settings) == [PARKED]
 
 
 async def test_notifications_are_not_taken_where_commands_are() -> None:

@@ -25,6 +25,7 @@ from receiver.errors import AddonHeld, NotInRegistry, NotInstalled, QueueError, 
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
+from receiver.sync.chronicle import Chronicle
 from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine
 from receiver.sync.operations import Operations
@@ -33,6 +34,8 @@ from receiver.sync.plan import NAME, VERSION
 from receiver.sync.ports import BlobBody, Ingest, ManifestBody
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
+from receiver.sync.unannounced import Unannounced
+from receiver.sync.views import Views
 from receiver.sync.worker import Workers
 from receiver.tasks.memory import MemoryQueue
 from receiver.tasks.task import Lease, State, Task, Trigger
@@ -316,6 +319,9 @@ class FakeCatalogue:
     def records(self) -> Iterator[AddonRecord]:
         return iter(self.known.values())
 
+    def replaced(self, record: AddonRecord) -> list[str]:
+        return []
+
     def is_present(self, record: AddonRecord) -> bool:
         return record.leaf not in self.gone
 
@@ -457,17 +463,30 @@ class World:
             prefix=PREFIX,
             clock=self.clock,
         )
+        self.views = Views(
+            queue=self.queue,
+            journal=self.queue,
+            catalogue=self.catalogue,
+            survey=self.survey,
+            prefix=PREFIX,
+            clock=self.clock,
+        )
         self.engine = Engine(
             queue=self.queue,
             journal=self.queue,
             workers=self.workers,
             survey=self.survey,
             operations=self.operations,
+            views=self.views,
+            unannounced=Unannounced(registry=self.registry, syncer=self.syncer, survey=self.survey, journal=self.queue),
             prefix=PREFIX,
             clock=self.clock,
         )
+        self.chronicle = Chronicle(self.queue, clock=self.clock)
+        self.operations.subscribe(self.chronicle)
         self.told: list[Outcome | Surveyed] = []
         self.workers.subscribe(self.told.append)
+        self.workers.subscribe(self.chronicle)
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -1,6 +1,5 @@
 """``addon-sync status``."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,19 +11,21 @@ import click
 from receiver.addon import AddonRepository
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, iso, print_json, print_table
-from receiver.cli.running import queue_view
-from receiver.config import Settings
-from receiver.sync.engine import QueueView
-from receiver.sync.status import AddonStatus, DesiredFacts, statuses
+from receiver.cli.running import view
+from receiver.sync.engine import Report
+from receiver.sync.request import StatusRequest
+from receiver.sync.status import AddonStatus, EventFacts
 
 
 @click.command("status")
 @click.argument("addon", required=False)
-@click.option("--offline", is_flag=True, help="do not ask the registry what is desired")
+@click.option("--offline", is_flag=True, help="do not ask the registry: what it wanted when it was last asked")
 @output_option
 @settings_options()
 def command(addon: str | None, offline: bool, output: str, **options: Any) -> int:
     """Tell what is desired, installed, queued, failed and why; for all addons or for ADDON.
+
+    'addon-sync why ADDON' tells the story behind it.
 
     \b
     Examples:
@@ -32,33 +33,23 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
       addon-sync status monitoring
       addon-sync status --offline --output json
     """
-    settings = load_settings(options, output=output)
-    wanted = None
+    settings = load_settings(options, output=output, local=offline)
     if addon is not None:
-        name = addon if addon.startswith(settings.repository_prefix) else settings.repository_prefix + addon
-        wanted = AddonRepository.parse(name, prefix=settings.repository_prefix)
-    rows = asyncio.run(_rows(settings, queue_view(settings), wanted, offline=offline))
+        AddonRepository.named(addon, prefix=settings.repository_prefix)
+    rows: list[AddonStatus] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, AddonStatus):
+            rows.append(report)
+
+    view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
     if output == "json":
-        print_json([_document(row) for row in rows])
+        print_json([document(row) for row in rows])
+    elif addon is not None and rows:
+        _print_one(rows[0], settings.state_dir / "backups")
     else:
         _print(rows, settings.state_dir / "backups")
     return 0
-
-
-async def _rows(
-    settings: Settings, view: QueueView, wanted: AddonRepository | None, *, offline: bool
-) -> list[AddonStatus]:
-    from receiver import app  # noqa: PLC0415 - the help needs no client
-
-    local = await asyncio.to_thread(app.local_facts, settings)
-    desired: dict[str, DesiredFacts] = {}
-    if not offline:
-        named = [wanted.name] if wanted else sorted({*local.installed, *(task.repository for task in view.tasks)})
-        desired = await app.desired_facts(settings, named, discover=wanted is None)
-    rows = statuses(installed=local.installed, desired=desired, tasks=view.tasks, holds=local.holds)
-    if wanted is not None:
-        rows = [row for row in rows if row.repository == wanted.name]
-    return rows
 
 
 def _print(rows: list[AddonStatus], backups: Path) -> None:
@@ -67,7 +58,7 @@ def _print(rows: list[AddonStatus], backups: Path) -> None:
         return
     now = time.time()
     print_table(
-        ("ADDON", "STATE", "INSTALLED", "SINCE", "DESIRED", "NEXT", "REMARKS"),
+        ("ADDON", "STATE", "INSTALLED", "SINCE", "DESIRED", "LAST EVENT", "NEXT", "REMARKS"),
         [
             (
                 row.repository,
@@ -75,12 +66,41 @@ def _print(rows: list[AddonStatus], backups: Path) -> None:
                 row.installed.tag if row.installed else "-",
                 ago(row.installed.installed, now=now) if row.installed else "",
                 (row.desired.tag if row.desired else None) or "?",
+                _event(row.last_event, now),
                 ago(row.next_attempt, now=now),
                 "; ".join(_remarks(row, backups)),
             )
             for row in rows
         ],
     )
+
+
+def _print_one(row: AddonStatus, backups: Path) -> None:
+    now = time.time()
+    installed, desired, sync = row.installed, row.desired, row.last_sync
+    lines = [
+        ("state", row.standing),
+        (
+            "installed",
+            f"{installed.tag}, {installed.digest}, {ago(installed.installed, now=now)}" if installed else "-",
+        ),
+        ("desired", f"{desired.tag}, {desired.digest}" if desired and desired.digest else "not known"),
+        ("last event", _event(row.last_event, now) or "none in the journal"),
+        ("last sync", f"{sync.outcome}, asked for by {sync.trigger}, {ago(sync.ended, now=now)}" if sync else "-"),
+        ("last look", ago(row.last_look, now=now) or "-"),
+        ("next look", ago(row.next_look, now=now) or "nothing is planned"),
+        ("attempts", str(row.attempts) if row.attempts else ""),
+        ("remarks", "; ".join(_remarks(row, backups))),
+        ("remedy", row.remedy or ""),
+    ]
+    print_table((row.repository, ""), [line for line in lines if line[1]])
+
+
+def _event(event: EventFacts | None, now: float) -> str:
+    if event is None:
+        return ""
+    who = f" by {event.actor}" if event.actor else ""
+    return f"{event.tag or event.verdict}{who}, {ago(event.received, now=now)}"
 
 
 def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:
@@ -92,10 +112,22 @@ def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:
         yield f"{len(row.installed.replaced)} edited files that it replaced are in {backups}"
 
 
-def _document(row: AddonStatus) -> dict[str, Any]:
-    document = {**asdict(row), "next_attempt": iso(row.next_attempt)}
-    if row.hold is not None:
-        document["hold"] = {**asdict(row.hold), "since": iso(row.hold.since)}
-    if row.installed is not None:
-        document["installed"] = {**asdict(row.installed), "installed": iso(row.installed.installed)}
-    return document
+_TIMES = ("next_attempt", "last_look", "next_look")
+_TIMES_WITHIN = {
+    "hold": "since",
+    "installed": "installed",
+    "desired": "as_of",
+    "last_event": "received",
+    "last_sync": "ended",
+}
+
+
+def document(row: AddonStatus) -> dict[str, Any]:
+    """The row for programs, with times in ISO 8601."""
+    found = asdict(row)
+    for key in _TIMES:
+        found[key] = iso(found[key])
+    for key, time_key in _TIMES_WITHIN.items():
+        if found[key] is not None:
+            found[key][time_key] = iso(found[key][time_key])
+    return found

@@ -137,7 +137,7 @@ def test_a_wrong_configuration_is_code_2_and_one_line(
 @pytest.mark.parametrize("addon", ["../x", "Monitoring", "common", "a/b", "nul"])
 def test_a_bad_addon_name_is_code_2(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addon: str) -> None:
     """``status`` says it before it asks anybody."""
-    monkeypatch.setattr("receiver.cli.commands.status.queue_view", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr("receiver.cli.commands.status.view", lambda *_, **__: pytest.fail("asked"))
     ended = run("status", addon, "--k2s-install-dir", str(tmp_path), "--registry-url", "oci://r")
     assert ended.code == 2
     assert "[AddonSync][ERROR]" in ended.out

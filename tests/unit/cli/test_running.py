@@ -15,7 +15,7 @@ from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Surveyed
-from receiver.sync.request import PollRequest
+from receiver.sync.request import ParkedRequest, PollRequest
 from receiver.sync.wire import End, Failure, write_report
 
 STARTING = Holder(pid=1, command="serve")
@@ -150,8 +150,8 @@ def test_a_list_of_tasks_that_is_damaged_is_no_traceback(monkeypatch: pytest.Mon
     """Another version may serve."""
     monkeypatch.setattr(running, "StateLock", lambda *_, **__: Lock(SERVING, SERVING))
     answer(monkeypatch, Response(b"{"))
-    with pytest.raises(QueueUnavailable, match="no list of tasks"):
-        running.queue_view(settings(tmp_path))
+    with pytest.raises(QueueUnavailable, match="ended the conversation"):
+        running.view(settings(tmp_path), ParkedRequest(), command="parked", report=lambda _: None)
 
 
 def test_a_receiver_that_does_not_answer_is_named_without_its_credential(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from receiver.errors import InvalidNameError, QueueUnavailable, Unavailable, Uns
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
-from receiver.sync.request import PollRequest, ReplayRequest, Request, SyncRequest
+from receiver.sync.request import PollRequest, ReplayRequest, Request, StatusRequest, SyncRequest
+from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Event, Kept
 from receiver.tasks.queue import Intake
 from receiver.tasks.task import Trigger
@@ -97,7 +98,7 @@ async def test_what_cannot_be_queued_is_said() -> None:
     world.queue.broken["enqueue"] = QueueUnavailable("disk full")
     with pytest.raises(QueueUnavailable):
         await answers(world, SyncRequest(addons=("monitoring",)))
-    assert world.workers._listeners == [world.told.append]
+    assert world.workers._listeners == [world.told.append, world.chronicle]
 
 
 async def test_without_a_catalogue_sync_says_why() -> None:
@@ -291,7 +292,7 @@ async def test_who_goes_away_is_not_told_any_more() -> None:
     async with world.working():
         async with aclosing(world.engine.execute(SyncRequest())) as reports:
             await anext(reports)
-        assert world.workers._listeners == [world.told.append]
+        assert world.workers._listeners == [world.told.append, world.chronicle]
         await world.settled()
     assert len(world.catalogue.installed) == 2
 
@@ -300,4 +301,6 @@ async def test_the_list_of_tasks_can_be_seen() -> None:
     """For the status."""
     world = World()
     await world.ask("monitoring")
-    assert [task.repository for task in (await world.engine.queue_view()).tasks] == ["addons/monitoring"]
+    (row,) = [report async for report in world.engine.execute(StatusRequest(ask=False))]
+    assert isinstance(row, AddonStatus)
+    assert (row.repository, row.standing) == ("addons/monitoring", "queued")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.sync.status import DesiredFacts, HoldFacts, InstalledFacts, statuses
+from receiver.sync.status import DesiredFacts, Facts, HoldFacts, InstalledFacts, statuses
 from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 
 NAME = "addons/monitoring"
@@ -35,7 +35,7 @@ def test_installed_is_compared_with_desired(
 ) -> None:
     """Where nothing is queued."""
     (row,) = statuses(
-        installed={NAME: there} if there else {}, desired={NAME: wanted} if wanted else {}, tasks=[], holds={}
+        Facts(installed={NAME: there} if there else {}, desired={NAME: wanted} if wanted else {}, tasks=[], holds={})
     )
     assert (row.standing, row.installed, row.desired, row.attempts) == (standing, there, wanted, 0)
     assert row.error == (wanted.error if wanted else None)
@@ -54,7 +54,9 @@ def test_installed_is_compared_with_desired(
 )
 def test_tasks_say_more_than_the_comparison(tasks: list[Task], standing: str, error: str | None) -> None:
     """And why the last attempt failed, with when the next one is."""
-    (row,) = statuses(installed={NAME: installed()}, desired={NAME: DesiredFacts(digest="one")}, tasks=tasks, holds={})
+    (row,) = statuses(
+        Facts(installed={NAME: installed()}, desired={NAME: DesiredFacts(digest="one")}, tasks=tasks, holds={})
+    )
     assert (row.standing, row.error) == (standing, error)
     queued = any(one.state is State.QUEUED for one in tasks)
     assert row.next_attempt == (7.0 if queued else None)
@@ -63,10 +65,12 @@ def test_tasks_say_more_than_the_comparison(tasks: list[Task], standing: str, er
 def test_every_repository_has_one_row_by_name_and_polls_have_none() -> None:
     """Installed, desired, or queued."""
     rows = statuses(
-        installed={"addons/b": installed()},
-        desired={"addons/a": DesiredFacts(digest="x"), "addons/b": DesiredFacts(digest="x")},
-        tasks=[task(State.QUEUED, name="addons/c"), task(State.QUEUED, name=EVERYTHING)],
-        holds={"addons/d": HoldFacts(since=1.0, reason="audit")},
+        Facts(
+            installed={"addons/b": installed()},
+            desired={"addons/a": DesiredFacts(digest="x"), "addons/b": DesiredFacts(digest="x")},
+            tasks=[task(State.QUEUED, name="addons/c"), task(State.QUEUED, name=EVERYTHING)],
+            holds={"addons/d": HoldFacts(since=1.0, reason="audit")},
+        )
     )
     assert [row.repository for row in rows] == ["addons/a", "addons/b", "addons/c", "addons/d"]
 
@@ -85,9 +89,11 @@ def test_a_hold_says_why_nothing_newer_comes(there: InstalledFacts | None, tasks
     """Whatever waits; but a folder that is gone is worse."""
     hold = HoldFacts(since=1.0, reason="audit")
     (row,) = statuses(
-        installed={NAME: there} if there else {},
-        desired={NAME: DesiredFacts(digest="two")},
-        tasks=tasks,
-        holds={NAME: hold},
+        Facts(
+            installed={NAME: there} if there else {},
+            desired={NAME: DesiredFacts(digest="two")},
+            tasks=tasks,
+            holds={NAME: hold},
+        )
     )
     assert (row.standing, row.hold) == (standing, hold)

@@ -6,7 +6,7 @@ import pytest
 
 from receiver.catalog.release import Drift
 from receiver.document import InvalidDocument, encode
-from receiver.sync.engine import QueueView, Report
+from receiver.sync.engine import Report
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.replay import Replayed
@@ -24,14 +24,12 @@ from receiver.sync.request import (
 from receiver.sync.wire import (
     End,
     Failure,
-    read_queue,
     read_report,
     read_request,
     request_kind,
-    write_queue,
     write_report,
 )
-from receiver.tasks.task import State, Task, Trigger
+from receiver.tasks.task import Trigger
 
 REPORTS: list[Report | Failure | End] = [
     *[
@@ -110,15 +108,6 @@ def test_reports_survive_the_way(report: Report | Failure | End) -> None:
 def test_requests_survive_the_way(request_: Request) -> None:
     """By the path that their kind gives."""
     assert read_request(request_kind(request_), encode(request_)) == request_
-
-
-def test_the_list_of_tasks_survives_the_way() -> None:
-    """With every state."""
-    tasks = tuple(
-        Task(repository="addons/a", state=state, trigger=Trigger.POLL, due=1.5, created=1.0, error="x", digest=None)
-        for state in State
-    )
-    assert read_queue(write_queue(QueueView(tasks=tasks))) == QueueView(tasks=tasks)
 
 
 def test_a_newer_serve_may_say_more() -> None:

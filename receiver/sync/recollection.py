@@ -1,0 +1,118 @@
+"""What a replay feeds in again: deliveries of the journal, by today's rules, and what failed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from receiver.addon import AddonRepository
+from receiver.document import InvalidDocument, convert, parse
+from receiver.errors import DeliveryError
+from receiver.sync.ports import Clock
+from receiver.sync.replay import Replayed
+from receiver.sync.request import ReplayRequest
+from receiver.tasks.journal import Aside, Event, Journal, StoredDelivery
+from receiver.tasks.queue import TaskQueue
+from receiver.tasks.task import EVERYTHING, State
+from receiver.webhook.decode import decode
+from receiver.webhook.event import Decoded, Delivery, PushEvent
+
+_BATCH = 256
+"""Notes of replayed deliveries that are written in one transaction."""
+
+
+class Recollection:
+    """Reads what a request means, and notes in the journal which events are fed in again."""
+
+    def __init__(self, *, queue: TaskQueue, journal: Journal, prefix: str, clock: Clock) -> None:
+        self._queue = queue
+        self._journal = journal
+        self._prefix = prefix
+        self._clock = clock
+
+    async def collect(self, request: ReplayRequest) -> Replayed:
+        """What ``request`` names. With ``dry_run`` nothing is noted.
+
+        Raises:
+            InvalidNameError: a name in the request is none.
+            QueueUnavailable: the journal cannot be read, or not written.
+        """
+        found = Replayed()
+        for name in request.repositories:
+            found.repositories.setdefault(AddonRepository.parse(name, prefix=self._prefix).name, 1)
+        wanted = AddonRepository.named(request.addon, prefix=self._prefix).name if request.addon else None
+        if request.failed:
+            await self._failed(found, wanted)
+        notes: list[Aside] = []
+        async for delivery in self._deliveries(request, found, wanted):
+            decoded = self._decode_again(delivery, found, wanted)
+            if decoded is None:
+                continue
+            if decoded.events and not request.dry_run:
+                notes.append(replayed(decoded.events, origin=f"delivery {delivery.id}", at=self._clock()))
+            if len(notes) >= _BATCH:
+                await self._journal.replayed(notes)
+                notes = []
+        if notes:
+            await self._journal.replayed(notes)
+        return found
+
+    async def _failed(self, found: Replayed, wanted: str | None) -> None:
+        for task in await self._queue.tasks():
+            failed = task.state is State.PARKED or task.attempts > 0
+            if failed and task.repository != EVERYTHING and wanted in {None, task.repository}:
+                found.repositories.setdefault(task.repository, 0)
+
+    async def _deliveries(
+        self, request: ReplayRequest, found: Replayed, wanted: str | None
+    ) -> AsyncIterator[StoredDelivery]:
+        for number in request.numbers:
+            delivery = await self._journal.delivery(number)
+            if delivery is None:
+                found.problems.append(f"delivery {number}: the journal keeps no body of it (any more)")
+            else:
+                yield delivery
+        if request.journal or request.quarantined or request.event_ids:
+            missing = set(request.event_ids)
+            stored = self._journal.deliveries(
+                since=request.since,
+                until=request.until,
+                # What could not be parsed names no repository yet.
+                repository=None if request.quarantined else wanted,
+                verdict="quarantined" if request.quarantined and not request.journal else None,
+                sender=request.sender,
+            )
+            async for delivery in stored:
+                known = {event.event_id for event in delivery.events if event.event_id is not None}
+                if not request.event_ids or known & set(request.event_ids):
+                    missing -= known
+                    yield delivery
+            found.problems += [f"event {name}: the journal keeps no delivery of it (any more)" for name in missing]
+
+    def _decode_again(self, delivery: StoredDelivery, found: Replayed, wanted: str | None) -> Decoded | None:
+        """What the delivery says by today's rules: what could not be parsed when it came may be understood now."""
+        found.documents += 1
+        where = f"delivery {delivery.id}"
+        try:
+            headers = convert(parse(delivery.headers or b"{}"), dict[str, str])
+            decoded = decode(Delivery(headers=headers, body=delivery.body), prefix=self._prefix)
+        except (DeliveryError, InvalidDocument) as error:
+            found.problems.append(f"{where} from {delivery.sender}: {error}")
+            return None
+        events = tuple(event for event in decoded.events if wanted in {None, event.repository.name})
+        decoded = replace(decoded, events=events)
+        found.add(decoded, where=where)
+        return decoded
+
+
+def replayed(events: tuple[PushEvent, ...], *, origin: str, at: float) -> Aside:
+    """The note of events that are fed in again ``at`` (seconds since the epoch): with their identifiers, and whence."""
+    kept = tuple(
+        Event(
+            repository=str(event.repository.name),
+            event_id=event.event_id,
+            tag=event.tag,
+            digest=event.digest,
+            actor=event.actor,
+        )
+        for event in events
+    )
+    return Aside(received=at, answered=at, sender=events[0].sender, verdict="replayed", origin=origin, events=kept)

@@ -1,0 +1,286 @@
+"""Answers: where addons stand and why, what arrived and was done, what is parked. Nothing changes by asking."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from receiver.addon import AddonRepository
+from receiver.errors import InvalidNameError, ReceiverError
+from receiver.sync.chronicle import read
+from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.ports import Catalogue, Clock
+from receiver.sync.request import (
+    EventsRequest,
+    HealthRequest,
+    ParkedRequest,
+    StatusRequest,
+    ViewRequest,
+    WhyRequest,
+)
+from receiver.sync.status import (
+    AddonStatus,
+    DesiredFacts,
+    EventFacts,
+    Facts,
+    HoldFacts,
+    InstalledFacts,
+    SyncFacts,
+    statuses,
+)
+from receiver.sync.story import Story, steps
+from receiver.sync.survey import Survey
+from receiver.tasks.journal import Arrival, Done, Entry, Health, Journal, Latest, Wanted
+from receiver.tasks.queue import TaskQueue
+from receiver.tasks.task import EVERYTHING, State, Task
+
+_STORY_ENTRIES = 30
+_MOST_CAUSES = 10
+_FOLLOWED = 256
+"""Entries read at once while following."""
+_HEARTBEAT = 15.0
+"""Seconds without news after which the journal is read all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A task that is not tried again by itself; ``since`` in seconds since the epoch."""
+
+    repository: str
+    digest: str | None
+    error: str | None
+    attempts: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueHealth:
+    """How queue and journal are."""
+
+    tasks: Mapping[str, int]
+    """How many in each state."""
+    journal: Health
+
+
+View = AddonStatus | Story | Arrival | Done | Parked | QueueHealth
+
+
+class Views:
+    """Answers from queue, journal and catalogue; ``next_poll`` tells when, in seconds since the epoch."""
+
+    def __init__(
+        self,
+        *,
+        queue: TaskQueue,
+        journal: Journal,
+        catalogue: Catalogue,
+        survey: Survey,
+        prefix: str,
+        clock: Clock,
+    ) -> None:
+        self._queue = queue
+        self._journal = journal
+        self._catalogue = catalogue
+        self._survey = survey
+        self._prefix = prefix
+        self._clock = clock
+        self.next_poll: Callable[[], float | None] = lambda: None
+        """Set by who polls."""
+
+    async def answer(self, request: ViewRequest) -> AsyncGenerator[View, None]:
+        """Answer ``request``.
+
+        Raises:
+            InvalidNameError: an addon has no possible name.
+            QueueUnavailable, InstallError: what is known cannot be read.
+        """
+        match request:
+            case StatusRequest():
+                for status in await self.statuses(request.addon, ask=request.ask):
+                    yield status
+            case WhyRequest():
+                yield await self.story(request.addon)
+            case EventsRequest():
+                async for entry in self._events(request):
+                    yield entry
+            case ParkedRequest():
+                for parked in await self.parked():
+                    yield parked
+            case HealthRequest():
+                yield await self.health()
+
+    async def statuses(self, addon: str | None = None, *, ask: bool) -> list[AddonStatus]:
+        """Where ``addon`` stands, or each; without ``ask``, what is desired is what was last seen."""
+        name = None if addon is None else str(AddonRepository.named(addon, prefix=self._prefix).name)
+        tasks = [task for task in await self._queue.tasks() if name in {None, task.repository}]
+        installed, holds = await asyncio.to_thread(self._local, name)
+        polled = await self._last_poll()
+        names = {*installed, *holds, *(task.repository for task in tasks), *([] if name is None else [name])}
+        names -= {EVERYTHING}
+        desired = await self._asked(names, discover=name is None) if ask else {}
+        names |= set(desired)
+        latest = await self._journal.latest(names)
+        syncs = {name: sync for name, found in latest.items() if (sync := _sync_of(found)) is not None}
+        if not ask:
+            desired = _last_seen(installed, syncs, polled)
+        facts = Facts(
+            installed=installed,
+            desired=desired,
+            tasks=tasks,
+            holds=holds,
+            events={name: event for name, found in latest.items() if (event := _event_facts(name, found)) is not None},
+            syncs={name: _sync_facts(latest[name], sync) for name, sync in syncs.items()},
+            last_poll=polled.started + polled.duration if polled is not None else None,
+            next_poll=self.next_poll(),
+        )
+        return statuses(facts)
+
+    async def story(self, addon: str) -> Story:
+        """All about ``addon``."""
+        repository = str(AddonRepository.named(addon, prefix=self._prefix).name)
+        rows = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
+        status = rows[0] if rows else statuses(Facts(installed={}, desired={repository: DesiredFacts()}))[0]
+        page = await self._journal.entries(Wanted(repository=repository), limit=_STORY_ENTRIES)
+        latest = (await self._journal.latest([repository]))[repository]
+        sync = _sync_of(latest)
+        causes = await self._causes(repository, sync) if sync is not None else []
+        return Story(status=status, steps=steps(status, sync, causes), entries=page.entries)
+
+    async def parked(self) -> list[Parked]:
+        """What is not tried again by itself."""
+        return [_parked(task) for task in await self._queue.tasks() if task.state is State.PARKED]
+
+    async def health(self) -> QueueHealth:
+        """How queue and journal are."""
+        counts = dict.fromkeys((state.value for state in State), 0)
+        for task in await self._queue.tasks():
+            counts[task.state.value] += 1
+        return QueueHealth(tasks=counts, journal=await self._journal.health())
+
+    async def _events(self, request: EventsRequest) -> AsyncGenerator[Arrival | Done, None]:
+        start = await self._journal.newest() if request.follow else -1
+        for entry in reversed(await self._page(request)):
+            yield entry
+        while request.follow:
+            for entry in await self._journal.entries_after(request.wanted, number=start, limit=_FOLLOWED):
+                start = entry.id
+                yield entry
+            await self._journal.news(_HEARTBEAT)
+
+    async def _page(self, request: EventsRequest) -> list[Entry]:
+        """The last entries that are wanted, however many others lie between."""
+        found: list[Entry] = []
+        before = request.before
+        while len(found) < request.limit:
+            page = await self._journal.entries(request.wanted, limit=request.limit - len(found), before=before)
+            found += page.entries
+            if (before := page.before) is None:
+                break
+        return found
+
+    async def _causes(self, repository: str, sync: Outcome) -> list[Arrival]:
+        """The arrivals that a sync answers: from when it was asked for until it began."""
+        wanted = Wanted(repository=repository, arrivals=True, since=sync.asked, until=sync.started + 0.001)
+        page = await self._journal.entries(wanted, limit=_MOST_CAUSES)
+        return [entry for entry in reversed(page.entries) if isinstance(entry, Arrival)]
+
+    def _local(self, name: str | None) -> tuple[dict[str, InstalledFacts], dict[str, HoldFacts]]:
+        installed, holds = dict[str, InstalledFacts](), dict[str, HoldFacts]()
+        for record in self._catalogue.records():
+            if name not in {None, record.repository}:
+                continue
+            if record.hold is not None:
+                holds[record.repository] = HoldFacts(since=record.hold.since, reason=record.hold.reason)
+            if record.installed is not None:
+                installed[record.repository] = InstalledFacts(
+                    tag=record.installed.tag,
+                    version=record.installed.version,
+                    digest=record.installed.digest,
+                    installed=record.installed.installed,
+                    present=self._catalogue.is_present(record),
+                    replaced=tuple(self._catalogue.replaced(record)),
+                )
+        return installed, holds
+
+    async def _asked(self, names: Collection[str], *, discover: bool) -> dict[str, DesiredFacts]:
+        """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too."""
+        found = dict.fromkeys(name for name in names if self._is_addon(name))
+        if discover:
+            try:
+                found |= {str(repository.name): None for repository in await self._survey.discover()}
+            except ReceiverError as error:
+                return {name: DesiredFacts(error=str(error)) for name in found}
+        return await self._survey.desired(list(found))
+
+    def _is_addon(self, name: str) -> bool:
+        try:
+            AddonRepository.parse(name, prefix=self._prefix)
+        except InvalidNameError:
+            return False
+        return True
+
+    async def _last_poll(self) -> Surveyed | None:
+        """The last poll that could compare."""
+        page = await self._journal.entries(Wanted(kind="poll"), limit=10)
+        for entry in page.entries:
+            polled = read(entry.activity) if isinstance(entry, Done) else None
+            if isinstance(polled, Surveyed) and polled.error is None:
+                return polled
+        return None
+
+
+def _sync_of(latest: Latest) -> Outcome | None:
+    sync = read(latest.sync.activity) if latest.sync is not None else None
+    return sync if isinstance(sync, Outcome) else None
+
+
+def _event_facts(repository: str, latest: Latest) -> EventFacts | None:
+    event = latest.event
+    if event is None:
+        return None
+    named = next((about for about in event.events if about.repository == repository), None)
+    return EventFacts(
+        number=event.id,
+        received=event.received,
+        sender=event.sender,
+        verdict=event.verdict,
+        actor=named.actor if named else None,
+        tag=named.tag if named else None,
+        digest=named.digest if named else None,
+    )
+
+
+def _sync_facts(latest: Latest, sync: Outcome) -> SyncFacts:
+    return SyncFacts(
+        number=latest.sync.id if latest.sync is not None else -1,
+        ended=sync.started + sync.duration,
+        outcome=sync.status,
+        trigger=sync.trigger,
+        tag=sync.tag,
+        digest=sync.digest,
+        error=sync.error,
+        error_kind=sync.error_kind,
+    )
+
+
+def _last_seen(
+    installed: Mapping[str, InstalledFacts], syncs: Mapping[str, Outcome], polled: Surveyed | None
+) -> dict[str, DesiredFacts]:
+    """What the registry was last seen to want: by the addon's own look, or by a poll that found it as it is."""
+    found = {
+        name: DesiredFacts(tag=sync.decision.tag, digest=sync.decision.digest, as_of=sync.started)
+        for name, sync in syncs.items()
+        if sync.decision is not None
+    }
+    if polled is not None:
+        for name, facts in installed.items():
+            seen = found.get(name)
+            newer = seen is None or (seen.as_of or 0.0) <= polled.started
+            if newer and name not in polled.changed and facts.installed <= polled.started:
+                found[name] = DesiredFacts(tag=facts.tag, digest=facts.digest, as_of=polled.started)
+    return found
+
+
+def _parked(task: Task) -> Parked:
+    return Parked(
+        repository=task.repository, digest=task.digest, error=task.error, attempts=task.attempts, since=task.due
+    )
