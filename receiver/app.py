@@ -23,7 +23,7 @@ from receiver.registry.docker_config import DockerConfig
 from receiver.registry.location import Location
 from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
-from receiver.registry.transport import TlsFiles
+from receiver.registry.transport import Asked, TlsFiles
 from receiver.sync.chronicle import Chronicle
 from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine, Report
@@ -67,8 +67,8 @@ class Parts:
     retention: Retention
 
 
-def registry_client(settings: Settings) -> RegistryClient:
-    """The client of the configured registry; it opens nothing yet."""
+def registry_client(settings: Settings, *, asked: Asked | None = None) -> RegistryClient:
+    """The client of the configured registry; it opens nothing yet. ``asked`` is told of every request."""
     return RegistryClient(
         settings.registry,
         credentials=_credential_source(settings),
@@ -76,6 +76,7 @@ def registry_client(settings: Settings) -> RegistryClient:
         tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
         proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
         request_rate=settings.request_rate,
+        asked=asked,
         user_agent=f"addon-sync/{__version__}",
         max_document_size=document_limits(settings).max_size,
     )
@@ -174,10 +175,13 @@ def _survey(settings: Settings, *, registry: RegistryClient, syncer: Syncer, que
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | None = None) -> AsyncIterator[Parts]:
+async def opened(
+    settings: Settings, *, progress: Progress, circuit: Circuit | None = None, asked: Asked | None = None
+) -> AsyncIterator[Parts]:
     """Recover what a crash left, open everything, and close it in the end. The caller holds the lock.
 
     ``circuit``: who goes on for long spares a registry that is away; without one, every task is tried.
+    ``asked`` is told of every request to the registry.
 
     Raises:
         ConfigError: the folders are not fit for it.
@@ -190,7 +194,7 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
     await asyncio.to_thread(blobs.prepare)
     limits = QueueLimits(journal_bytes=settings.journal_size)
     queue = await SqliteQueue.open(settings.state_dir / "queue.sqlite", limits=limits)
-    registry = registry_client(settings)
+    registry = registry_client(settings, asked=asked)
     try:
         await queue.recover(now=time.time())
         worker = syncer(settings, registry=registry, store=store, blobs=blobs, progress=progress)

@@ -14,6 +14,7 @@ from receiver.config import Settings
 from receiver.errors import ConfigError, QueueUnavailable
 from receiver.lock import Holder, StateLock, new_token
 from receiver.metrics import Metrics
+from receiver.registry.location import Location
 from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
@@ -51,11 +52,16 @@ async def serve(
             "set a token, or credentials of senders, or listen on 127.0.0.1"
         )
     tls = await asyncio.to_thread(_tls, settings)
-    async with app.opened(settings, progress=progress, circuit=Circuit()) as parts:
-        metrics = Metrics()
+    metrics = _metrics(settings)
+    async with app.opened(settings, progress=progress, circuit=Circuit(), asked=metrics.registry_request) as parts:
         for record in await asyncio.to_thread(lambda: list(parts.store.records())):
             if (release := record.installed) is not None:
-                metrics.installed(record.repository, version=release.version or release.tag, digest=release.digest)
+                metrics.installed(
+                    record.repository,
+                    version=release.version or release.tag,
+                    digest=release.digest,
+                    when=release.installed,
+                )
         reporter = _Reporter(metrics)
         parts.workers.subscribe(reporter)
         parts.operations.subscribe(reporter.operated)
@@ -82,6 +88,11 @@ async def serve(
             await _shut_down(parts, server, working, background)
 
 
+def _metrics(settings: Settings) -> Metrics:
+    """Of the registry's hosts, those that an operator has named are told apart."""
+    return Metrics(hosts=[Location.of(settings.registry).origin, *settings.token_services])
+
+
 def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
     """The fallback poll, and what tells it that events are lost."""
     settings = parts.settings
@@ -106,6 +117,7 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
         metrics.missed_event(reason)
         poller.missed()
 
+    metrics.poll_interval(lambda: poller.interval)
     parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed))
     return poller
 
@@ -164,7 +176,10 @@ class _Reporter:
         self._metrics.registry_bytes(outcome.fetched)
         if outcome.status == "installed":
             self._metrics.installed(
-                outcome.repository, version=outcome.version or outcome.tag or "", digest=outcome.digest or ""
+                outcome.repository,
+                version=outcome.version or outcome.tag or "",
+                digest=outcome.digest or "",
+                when=outcome.visible or outcome.started,
             )
             if outcome.trigger == "event" and outcome.visible is not None:
                 self._metrics.push_to_installed(max(outcome.visible - outcome.asked, 0.0))
@@ -178,7 +193,10 @@ class _Reporter:
             self._metrics.removed(report.repository)
         elif report.action == "rolled back":
             self._metrics.installed(
-                report.repository, version=report.version or report.tag or "", digest=report.digest or ""
+                report.repository,
+                version=report.version or report.tag or "",
+                digest=report.digest or "",
+                when=time.time(),
             )
 
     def _surveyed(self, surveyed: Surveyed) -> None:

@@ -28,7 +28,7 @@ from receiver.registry.ranges import continues
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
 from receiver.registry.stream import chunks
-from receiver.registry.transport import TlsFiles, Transport, translated
+from receiver.registry.transport import Asked, TlsFiles, Transport, translated
 from receiver.sync.ports import BlobBody, ManifestBody
 
 _ACCEPT = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))
@@ -56,6 +56,7 @@ class RegistryClient:
         tls: TlsFiles | None = None,
         proxy: Proxy | None = None,
         request_rate: float = 0.0,
+        asked: Asked | None = None,
         user_agent: str,
         max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
@@ -67,7 +68,7 @@ class RegistryClient:
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
         self._transport = Transport(
-            self._root.origin, tls=tls, proxy=proxy, pace=Pace(request_rate), user_agent=user_agent
+            self._root.origin, tls=tls, proxy=proxy, pace=Pace(request_rate), asked=asked, user_agent=user_agent
         )
         self._session = RegistrySession(
             self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock

@@ -1,13 +1,13 @@
 """One request over one connection: keep-alive, TLS, name resolution, and foreign exceptions into ours.
 
-Knows nothing of tokens, redirects or status codes.
+Knows nothing of tokens and redirects, and judges no status.
 """
 
 import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,14 @@ _MOST_HOSTS = 64
 """Hosts that a registry may send us to and that are remembered; it invents as many as it likes."""
 
 
+Asked = Callable[[Origin, int | None], None]
+"""Told of every request: where it went, and the status of its answer; None where there was no answer in HTTP."""
+
+
+def _untold(_: Origin, __: int | None) -> None:
+    """Nobody counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
     """PEM files for TLS to the registry."""
@@ -56,9 +64,11 @@ class Transport:
         tls: TlsFiles | None,
         proxy: Proxy | None = None,
         pace: Pace | None = None,
+        asked: Asked | None = None,
         user_agent: str,
     ) -> None:
         self._registry = registry
+        self._asked = asked or _untold
         self._pace = pace or Pace(0.0)
         self._breakers: dict[Origin, Breaker] = {}
         self._tls = tls or TlsFiles()
@@ -84,9 +94,9 @@ class Transport:
         context = await self._context(location.origin)
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
-        with self._watched(location.origin), translated(location.origin):
+        with self._watched(location.origin), self._told(location.origin), translated(location.origin):
             async with asyncio.timeout(HEAD_DEADLINE):
-                return await session.request(
+                response = await session.request(
                     method,
                     URL(location.url, encoded=True),
                     headers=headers,
@@ -95,6 +105,8 @@ class Transport:
                     ssl=context if context is not None else True,
                     proxy=None if proxy is None else str(proxy),
                 )
+        self._asked(location.origin, response.status)
+        return response
 
     async def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -121,6 +133,15 @@ class Transport:
             breaker.failed(time.monotonic())
             raise
         breaker.answered()
+
+    @contextmanager
+    def _told(self, origin: Origin) -> Iterator[None]:
+        """Tell of a request that came to nothing; one that was cancelled says nothing about its host."""
+        try:
+            yield
+        except RegistryError:
+            self._asked(origin, None)
+            raise
 
     def _open_direct(self) -> aiohttp.ClientSession:
         if self._direct is None:

@@ -63,7 +63,7 @@ def routes(door: Door) -> Routes:
         **_notifications(door),
         "/healthz": {"GET": StatusEndpoint(door.alive)},
         "/readyz": {"GET": StatusEndpoint(door.ready)},
-        "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue)},
+        "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue, clock=door.clock)},
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from receiver import serve
 from receiver.errors import ConfigError
 from receiver.notation import Endpoint
+from receiver.oci.reference import RegistryAddress
 
 
 class _Stuck:
@@ -75,6 +76,8 @@ async def test_an_address_that_others_reach_needs_a_credential(
         listen=Endpoint(host=address, port=0),
         token=SimpleNamespace(configured=token),
         senders=senders,
+        registry=RegistryAddress.parse("registry.example", insecure=False),
+        token_services=(),
         tls_cert=None,
         tls_key=None,
     )

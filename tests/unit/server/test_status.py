@@ -41,3 +41,26 @@ async def test_metrics_count_the_queue_at_this_moment() -> None:
     response = await endpoint(request)
     assert response.status == 200
     assert b"addon_sync_queue_tasks{" not in body(response)
+    assert b"addon_sync_queue_age_seconds NaN" in body(response)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "age"),
+    [
+        ([], 0),
+        ([(State.QUEUED, 90.0), (State.QUEUED, 60.0)], 40),
+        ([(State.QUEUED, 100.0)], 0),
+        ([(State.QUEUED, 170.0)], 0),  # a retry, whose time has not come
+        ([(State.PARKED, 10.0), (State.LEASED, 20.0), (State.QUEUED, 95.0)], 5),
+    ],
+)
+async def test_the_age_is_that_of_what_is_due_and_waits(waiting: list[tuple[State, float]], age: float) -> None:
+    """What runs, is parked, or is to be tried later does not wait."""
+    tasks = [
+        Task(repository=f"addons/{number}", state=state, trigger=Trigger.EVENT, due=due, created=0)
+        for number, (state, due) in enumerate(waiting)
+    ]
+    queue = RememberingQueue(waiting=tasks).as_queue()
+    endpoint = MetricsEndpoint(metrics=Metrics(), queue=queue, clock=lambda: 100.0)
+    shown = body(await endpoint(make_mocked_request("GET", "/metrics"))).decode().splitlines()
+    assert f"addon_sync_queue_age_seconds {float(age)}" in shown
