@@ -103,17 +103,22 @@ PYTHON
   say "$stamp" | tee "$venv/.installed$group" >"$venv/.installed"
 }
 
-# A docker-registry on PATH. The distribution's package is unpacked below .cache/: installing it would start a service on
-# port 5000, and unpacking needs no root.
-get_registry() {
-  local unpacked=$cache/docker-registry/usr/bin
-  if command -v docker-registry >/dev/null; then return 0; fi
-  if [ ! -x "$unpacked/docker-registry" ]; then
+get_registry() { get_unpacked docker-registry docker-registry; }
+
+# promtool, which tests the alert rules, and a Prometheus to try them with; one package holds both.
+get_prometheus() { get_unpacked promtool prometheus && get_unpacked prometheus prometheus; }
+
+# get_unpacked PROGRAM PACKAGE: PROGRAM on PATH. The distribution's package is unpacked below .cache/: installing it would
+# start a service on a port that somebody may use, and unpacking needs no root.
+get_unpacked() {
+  local program=$1 package=$2 unpacked=$cache/$2/usr/bin
+  if command -v "$program" >/dev/null; then return 0; fi
+  if [ ! -x "$unpacked/$program" ]; then
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-    say "   docker-registry is missing: unpacking the distribution's package below .cache/"
-    if ! unpack docker-registry; then
-      if ! { apt_update && unpack docker-registry; }; then
-        say "   could not get it. By hand: sudo apt-get update && sudo apt-get install docker-registry"
+    say "   $program is missing: unpacking the distribution's package $package below .cache/"
+    if ! unpack "$package"; then
+      if ! { apt_update && unpack "$package"; }; then
+        say "   could not get it. By hand: sudo apt-get update && sudo apt-get install $package"
         return 1
       fi
     fi

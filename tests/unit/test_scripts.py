@@ -29,6 +29,11 @@ EXECUTABLES = ["scripts/quickstart", "scripts/test", ".ci/run"]
 ENDPOINT = Endpoint(url="http://127.0.0.1:4711/v1/notifications", token="secret")
 NOTIFYING = Running(title="x", address=RegistryAddress.parse("http://127.0.0.1:5", insecure=True))
 posix = pytest.mark.skipif(os.name == "nt", reason="shell scripts for Linux")
+NEEDED = (
+    "bash", "cat", "chmod", "dirname", "env", "flock", "mkdir", "mktemp", "mv", "rm", "sha256sum", "tee", "timeout",
+    "touch",
+)  # fmt: skip
+"""What a script needs to run at all."""
 PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
 
 
@@ -117,7 +122,8 @@ def made(machine: Machine, checkout: Path) -> Iterator[Path]:
     body = f'[ "$1" = --version ] && echo Python 3.11.2 || echo "$*" >>{log}; [ "$1" = - ] && cat >/dev/null; exit 0'
     machine.program("python", body, folder=checkout / ".venv" / "bin")
     (checkout / ".venv" / ".made").touch()
-    machine.program("docker-registry", "exit 0")
+    for name in ("docker-registry", "promtool", "prometheus"):
+        machine.program(name, "exit 0")
     yield log
 
 
@@ -190,12 +196,13 @@ def test_the_exit_code_tells_of_any_failure(
 def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine, checkout: Path) -> None:
     """Without root, and without a package mirror: fewer components, and a word on each."""
     with made(machine, checkout):
-        (machine.folder / "docker-registry").unlink()
+        for name in ("docker-registry", "promtool", "prometheus"):
+            (machine.folder / name).unlink()
         machine.program("apt-get", "exit 100")
         for name in ("ruff", "mypy", "shellcheck", "pytest"):
             machine.program(name, "exit 0", folder=checkout / ".venv" / "bin")
         # Only what a script needs to run at all: this machine may have the components.
-        for name in ("bash", "cat", "dirname", "env", "flock", "mkdir", "mktemp", "rm", "sha256sum", "tee", "timeout"):
+        for name in NEEDED:
             found = shutil.which(name)
             if found:
                 (machine.folder / name).symlink_to(found)
@@ -203,6 +210,31 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
         result = machine.run(checkout, "scripts/test", **environment)
     assert result.returncode == 0, result.stderr
     assert "sudo apt-get install skopeo libarchive-tools" in result.stdout
+
+
+@posix
+def test_a_component_is_unpacked_once_and_found_by_the_tests(machine: Machine, checkout: Path) -> None:
+    """Installing Prometheus would start a service; its package is only opened, and stays for the next run."""
+    with made(machine, checkout):
+        for name in ("promtool", "prometheus"):
+            (machine.folder / name).unlink()
+        machine.program("apt-get", f'echo "$*" >>{checkout}/apt.log; touch prometheus_2_amd64.deb')
+        fill = 'for name in promtool prometheus; do echo >"$3/usr/bin/$name"; chmod +x "$3/usr/bin/$name"; done'
+        machine.program("dpkg-deb", f'mkdir -p "$3/usr/bin"; {fill}')
+        for name in ("skopeo", "bsdtar", "shellcheck"):
+            machine.program(name, "exit 0")
+        for name in ("ruff", "mypy"):
+            machine.program(name, "exit 0", folder=checkout / ".venv" / "bin")
+        machine.program("pytest", "command -v promtool", folder=checkout / ".venv" / "bin")
+        # The real one of this machine, if it has one, must not be found.
+        for name in NEEDED:
+            if found := shutil.which(name):
+                (machine.folder / name).symlink_to(found)
+        results = [machine.run(checkout, "scripts/test", PATH=str(machine.folder)) for _ in range(2)]
+    expected = str(checkout / ".cache" / "prometheus" / "usr" / "bin" / "promtool")
+    assert [result.stdout.splitlines()[-1] for result in results] == [expected] * 2, results
+    assert (checkout / "apt.log").read_text(encoding="utf-8").count("download prometheus") == 1
+    assert [path.name for path in (checkout / ".cache").iterdir() if path.name.startswith("unpack")] == []
 
 
 # ---- the rules for every test ----
