@@ -8,8 +8,12 @@ import pytest
 
 from receiver import serve
 from receiver.errors import ConfigError
+from receiver.metrics import Metrics
 from receiver.notation import Endpoint
 from receiver.oci.reference import RegistryAddress
+from receiver.sync.operations import Changed
+from receiver.sync.outcome import Outcome
+from receiver.tasks.task import Trigger
 
 
 class _Stuck:
@@ -94,3 +98,37 @@ async def test_an_address_that_others_reach_needs_a_credential(
 def test_the_graces_together_stay_within_ten_seconds() -> None:
     """With a second for what follows them."""
     assert serve._REQUEST_GRACE + serve._WORK_GRACE + serve._LAST_GRACE <= 9
+
+
+def test_what_is_installed_is_shown_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever it came: a sync, or the word of an operator, who may take it away too."""
+    metrics = Metrics()
+    reporter = serve._Reporter(metrics)
+
+    def shown() -> list[str]:
+        return [line for line in metrics.render()[0].decode().splitlines() if line.startswith("addon_sync_installed")]
+
+    come = Outcome(
+        repository="addons/a",
+        status="installed",
+        trigger=Trigger.POLL,
+        asked=1,
+        started=2,
+        duration=3,
+        digest="sha256:2",
+        tag="v2",
+        visible=4.0,
+    )
+    reporter(come)
+    assert shown() == [
+        'addon_sync_installed_release_info{digest="sha256:2",repository="addons/a",version="v2"} 1.0',
+        'addon_sync_installed_release_timestamp_seconds{repository="addons/a"} 4.0',
+    ]
+    monkeypatch.setattr("time.time", lambda: 9.0)
+    reporter.operated(Changed(repository="addons/a", action="rolled back", version="v1", digest="sha256:1"))
+    assert shown() == [
+        'addon_sync_installed_release_info{digest="sha256:1",repository="addons/a",version="v1"} 1.0',
+        'addon_sync_installed_release_timestamp_seconds{repository="addons/a"} 9.0',
+    ]
+    reporter.operated(Changed(repository="addons/a", action="uninstalled"))
+    assert shown() == []
