@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from receiver.config import Settings, load
+from receiver.errors import ConfigError
 from receiver.log import configure
+from receiver.notation import parse_duration
 from receiver.setting import Setting
 from receiver.settings_table import SETTINGS
 
@@ -71,6 +73,20 @@ def load_settings(options: dict[str, Any], *, output: str = "text", local: bool 
     settings = load(flags=flags, environment=os.environ, file=file, local_only=local)
     configure(style=settings.log_format, stream=stream)
     return settings
+
+
+def moment(option: str, text: str | None, *, now: float) -> float | None:
+    """A time so long before ``now`` as ``text`` says, in seconds since the epoch.
+
+    Raises:
+        ConfigError: it is no duration; the text names ``option``.
+    """
+    if text is None:
+        return None
+    try:
+        return now - parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: {error}") from error
 
 
 def output_option(function: F) -> F:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 
@@ -32,6 +31,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(highlight=False).print(table)
 
 
+def print_line(cells: Sequence[str]) -> None:
+    """One row of a table that is not known to its end yet."""
+    sys.stdout.write("  ".join(printable(cell) for cell in cells).rstrip() + "\n")
+
+
 def _print_plain(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -42,11 +46,6 @@ def _print_plain(rows: Sequence[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """``text`` with control characters replaced: a terminal must not obey a name."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def iso(seconds: float | None) -> str | None:
-    """A time for programs: ISO 8601, UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def ago(seconds: float | None, *, now: float) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from receiver.report import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from typing import TextIO
 
     import rich.progress
 
@@ -87,3 +88,31 @@ def progress() -> "Iterator[Progress]":
     )
     with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         yield BarProgress(bars)
+
+
+@contextlib.contextmanager
+def reading(lines: "TextIO") -> "Iterator[Iterable[str]]":
+    """The lines of a file that may be long, with how far it was read: a bar on a terminal, else now and then a line."""
+    if not sys.stderr.isatty():
+        yield _counted(lines)
+        return
+    from rich import progress as rich_progress  # noqa: PLC0415 - see progress
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        rich_progress.TextColumn("reading"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield bars.track(lines, total=None)
+
+
+def _counted(lines: "TextIO") -> "Iterator[str]":
+    told = time.monotonic()
+    for number, line in enumerate(lines, start=1):
+        yield line
+        if number % 1000 == 0 and time.monotonic() - told >= _EVERY:
+            told = time.monotonic()
+            _log.info("%d lines read", number)

@@ -4,7 +4,8 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from receiver.cli.output import iso, print_json
+from receiver.cli.output import print_json
+from receiver.documents import iso
 from receiver.report import describe, summary
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
@@ -20,8 +21,9 @@ class Results:
         self._named = named
         self._outcomes: list[Outcome] = []
         self._unchanged = 0
-        self._errors: list[str] = []
-        self._replayed: Replayed | None = None
+        self.errors: list[str] = []
+        """Why there was nothing to work on."""
+        self.replayed: Replayed | None = None
 
     def add(self, report: Report) -> None:
         """Take a report, and say it."""
@@ -34,42 +36,43 @@ class Results:
         elif isinstance(report, Surveyed):
             self._unchanged += report.unchanged
             if report.error is not None:
-                self._errors.append(report.error)
+                self.errors.append(report.error)
                 _log.error("%s", report.error)
         elif isinstance(report, Replayed):
             self._replay(report)
 
-    def finish(self, output: str) -> int:
-        """Print the counts; the exit code."""
+    def finish(self, output: str, *, more: dict[str, Any] | None = None, counts: bool = True) -> int:
+        """Print the counts, and ``more`` members of the document for programs; the exit code."""
         absent = sum(1 for outcome in self._outcomes if outcome.status == "absent" and self._named)
         synced, skipped, failed = summary(self._outcomes, unchanged=self._unchanged)
-        skipped, failed = skipped - absent, failed + absent + len(self._errors)
-        _log.info("Addon sync completed. Synced: %d, Skipped (unchanged): %d, Failed: %d", synced, skipped, failed)
+        skipped, failed = skipped - absent, failed + absent + len(self.errors)
+        if counts:
+            _log.info("Addon sync completed. Synced: %d, Skipped (unchanged): %d, Failed: %d", synced, skipped, failed)
         if output == "json":
-            print_json(self._document(synced, skipped, failed))
-        problems = self._replayed.problems if self._replayed else []
+            print_json({**self._document(synced, skipped, failed), **(more or {})})
+        problems = self.replayed.problems if self.replayed else []
         return 1 if failed or problems else 0
 
     def _is_failure(self, outcome: Outcome) -> bool:
         return outcome.status == "failed" or (outcome.status == "absent" and self._named)
 
     def _replay(self, replayed: Replayed) -> None:
-        if self._replayed is None:
-            self._replayed = replayed
+        if self.replayed is None:
+            self.replayed = replayed
         else:
-            self._replayed.documents += replayed.documents
-            self._replayed.problems += replayed.problems
+            self.replayed.documents += replayed.documents
+            self.replayed.problems += replayed.problems
         for problem in replayed.problems:
             _log.warning("cannot be replayed: %s", problem)
 
     def _document(self, synced: int, skipped: int, failed: int) -> dict[str, Any]:
         document: dict[str, Any] = {
             "summary": {"synced": synced, "skipped": skipped, "failed": failed},
-            "errors": self._errors,
+            "errors": self.errors,
             "addons": [_outcome(outcome) for outcome in self._outcomes],
         }
-        if self._replayed is not None:
-            document["replayed"] = asdict(self._replayed)
+        if self.replayed is not None:
+            document["replayed"] = asdict(self.replayed)
         return document
 
 

@@ -39,8 +39,8 @@ class Recollection:
         for name in request.repositories:
             found.repositories.setdefault(AddonRepository.parse(name, prefix=self._prefix).name, 1)
         wanted = AddonRepository.named(request.addon, prefix=self._prefix).name if request.addon else None
-        if request.failed:
-            await self._failed(found, wanted)
+        if request.failed or request.parked:
+            await self._failed(found, wanted, only_parked=not request.failed)
         notes: list[Aside] = []
         async for delivery in self._deliveries(request, found, wanted):
             decoded = self._decode_again(delivery, found, wanted)
@@ -55,9 +55,9 @@ class Recollection:
             await self._journal.replayed(notes)
         return found
 
-    async def _failed(self, found: Replayed, wanted: str | None) -> None:
+    async def _failed(self, found: Replayed, wanted: str | None, *, only_parked: bool) -> None:
         for task in await self._queue.tasks():
-            failed = task.state is State.PARKED or task.attempts > 0
+            failed = task.state is State.PARKED or (task.attempts > 0 and not only_parked)
             if failed and task.repository != EVERYTHING and wanted in {None, task.repository}:
                 found.repositories.setdefault(task.repository, 0)
 

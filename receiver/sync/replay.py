@@ -4,7 +4,7 @@ A replayed event is a hint like any other: all that comes of it is a look at the
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -43,8 +43,10 @@ class Replayed:
         self.repositories[name] = self.repositories.get(name, 0) + 1
 
 
-def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> None:
-    """Read JSON documents, one a line or spread over lines, and count their events in ``found``.
+def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> Generator[tuple[int, Decoded], None, None]:
+    """Read JSON documents, one a line or spread over lines: each with the number of its first line.
+
+    Their events are counted in ``found``.
 
     Taken are envelopes and single events of any supported sender, and recordings of both headers and body
     (``{"headers": {…}, "body": …}``). What cannot be read is noted and does not stop the rest.
@@ -53,9 +55,12 @@ def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> None:
         found.documents += 1
         try:
             delivery = _delivery(parse(text.encode("utf-8", "surrogateescape")))
-            found.add(decode(delivery, prefix=prefix), where=f"line {number}")
+            decoded = decode(delivery, prefix=prefix)
         except (InvalidDocument, DeliveryError) as error:
             found.problems.append(f"line {number}: {error}")
+            continue
+        found.add(decoded, where=f"line {number}")
+        yield number, decoded
 
 
 def documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

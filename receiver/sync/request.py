@@ -35,6 +35,9 @@ class ReplayRequest:
     addon: str | None = None
     journal: bool = False
     failed: bool = False
+    """What failed the last time, parked or not."""
+    parked: bool = False
+    """What is parked."""
     quarantined: bool = False
     dry_run: bool = False
     """Only say what it would lead to."""
@@ -119,6 +122,13 @@ class WhyRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRequest:
+    """The releases of ``addon`` that are kept, with who pushed each."""
+
+    addon: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventsRequest:
     """Entries of the journal: the last ``limit``, the oldest of them first; ``follow`` goes on with what comes."""
 
@@ -138,7 +148,7 @@ class HealthRequest:
     """How journal and queue are."""
 
 
-ViewRequest = StatusRequest | WhyRequest | EventsRequest | ParkedRequest | HealthRequest
+ViewRequest = StatusRequest | WhyRequest | HistoryRequest | EventsRequest | ParkedRequest | HealthRequest
 """Answered from what is there; nothing changes."""
 
 Request = (

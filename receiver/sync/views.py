@@ -1,17 +1,18 @@
 """Answers: where addons stand and why, what arrived and was done, what is parked. Nothing changes by asking."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from receiver.addon import AddonRepository
-from receiver.errors import InvalidNameError, ReceiverError
+from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Catalogue, Clock
 from receiver.sync.request import (
     EventsRequest,
     HealthRequest,
+    HistoryRequest,
     ParkedRequest,
     StatusRequest,
     ViewRequest,
@@ -29,12 +30,14 @@ from receiver.sync.status import (
 )
 from receiver.sync.story import Story, steps
 from receiver.sync.survey import Survey
-from receiver.tasks.journal import Arrival, Done, Entry, Health, Journal, Latest, Wanted
+from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Wanted
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Task
 
 _STORY_ENTRIES = 30
 _MOST_CAUSES = 10
+_MOST_ARRIVALS = 512
+"""Of one addon, in which the announcements of its kept releases are looked for."""
 _FOLLOWED = 256
 """Entries read at once while following."""
 _HEARTBEAT = 15.0
@@ -53,6 +56,19 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFacts:
+    """A release that is kept; ``arrived`` in seconds since the epoch."""
+
+    tag: str
+    version: str | None
+    digest: str
+    arrived: float
+    installed: bool
+    event: EventFacts | None = None
+    """The first delivery that announced this digest; None where none did, or it is not in the journal any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueHealth:
     """How queue and journal are."""
 
@@ -61,7 +77,7 @@ class QueueHealth:
     journal: Health
 
 
-View = AddonStatus | Story | Arrival | Done | Parked | QueueHealth
+View = AddonStatus | Story | ReleaseFacts | Arrival | Done | Parked | QueueHealth
 
 
 class Views:
@@ -93,20 +109,27 @@ class Views:
             InvalidNameError: an addon has no possible name.
             QueueUnavailable, InstallError: what is known cannot be read.
         """
+        if isinstance(request, EventsRequest):
+            async for entry in self._events(request):
+                yield entry
+        else:
+            for view in await self._listed(request):
+                yield view
+
+    async def _listed(
+        self, request: StatusRequest | WhyRequest | HistoryRequest | ParkedRequest | HealthRequest
+    ) -> Sequence[View]:
         match request:
             case StatusRequest():
-                for status in await self.statuses(request.addon, ask=request.ask):
-                    yield status
+                return await self.statuses(request.addon, ask=request.ask)
             case WhyRequest():
-                yield await self.story(request.addon)
-            case EventsRequest():
-                async for entry in self._events(request):
-                    yield entry
+                return [await self.story(request.addon)]
+            case HistoryRequest():
+                return await self.history(request.addon)
             case ParkedRequest():
-                for parked in await self.parked():
-                    yield parked
+                return await self.parked()
             case HealthRequest():
-                yield await self.health()
+                return [await self.health()]
 
     async def statuses(self, addon: str | None = None, *, ask: bool) -> list[AddonStatus]:
         """Where ``addon`` stands, or each; without ``ask``, what is desired is what was last seen."""
@@ -144,6 +167,31 @@ class Views:
         sync = _sync_of(latest)
         causes = await self._causes(repository, sync) if sync is not None else []
         return Story(status=status, steps=steps(status, sync, causes), entries=page.entries)
+
+    async def history(self, addon: str) -> list[ReleaseFacts]:
+        """The releases of ``addon`` that are kept, the newest arrival first.
+
+        Raises:
+            NotInstalled: there never was one.
+        """
+        repository = AddonRepository.named(addon, prefix=self._prefix)
+        record = await asyncio.to_thread(self._catalogue.record, str(repository.leaf))
+        if record is None:
+            raise NotInstalled(f"nothing was ever installed from {repository}; 'addon-sync ls' tells what is there")
+        page = await self._journal.entries(Wanted(repository=str(repository.name), arrivals=True), limit=_MOST_ARRIVALS)
+        first = _first_announcements(str(repository.name), page.entries)
+        installed = record.installed.digest if record.installed is not None else None
+        return [
+            ReleaseFacts(
+                tag=kept.tag,
+                version=kept.version,
+                digest=kept.digest,
+                arrived=kept.arrived,
+                installed=kept.digest == installed,
+                event=first.get(kept.digest),
+            )
+            for kept in record.kept
+        ]
 
     async def parked(self) -> list[Parked]:
         """What is not tried again by itself."""
@@ -233,11 +281,25 @@ def _sync_of(latest: Latest) -> Outcome | None:
     return sync if isinstance(sync, Outcome) else None
 
 
+def _first_announcements(repository: str, entries: Iterable[Entry]) -> dict[str, EventFacts]:
+    """The first delivery of each digest; ``entries`` with the newest first."""
+    found: dict[str, EventFacts] = {}
+    for entry in entries:
+        if isinstance(entry, Arrival) and entry.verdict != "replayed":
+            for event in entry.events:
+                if event.repository == repository and event.digest is not None:
+                    found[event.digest] = _facts(entry, event)
+    return found
+
+
 def _event_facts(repository: str, latest: Latest) -> EventFacts | None:
     event = latest.event
     if event is None:
         return None
-    named = next((about for about in event.events if about.repository == repository), None)
+    return _facts(event, next((about for about in event.events if about.repository == repository), None))
+
+
+def _facts(event: Arrival, named: Event | None) -> EventFacts:
     return EventFacts(
         number=event.id,
         received=event.received,

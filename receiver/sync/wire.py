@@ -9,6 +9,7 @@ from receiver.sync.request import (
     DiscardRequest,
     EventsRequest,
     HealthRequest,
+    HistoryRequest,
     HoldRequest,
     MissedRequest,
     ParkedRequest,
@@ -27,7 +28,7 @@ from receiver.sync.request import (
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Story
 from receiver.sync.unannounced import MissedPush
-from receiver.sync.views import Parked, QueueHealth
+from receiver.sync.views import Parked, QueueHealth, ReleaseFacts
 from receiver.tasks.journal import Arrival, Done
 
 REQUESTS: dict[str, type[Request]] = {
@@ -44,6 +45,7 @@ REQUESTS: dict[str, type[Request]] = {
     "missed": MissedRequest,
     "status": StatusRequest,
     "why": WhyRequest,
+    "history": HistoryRequest,
     "events": EventsRequest,
     "parked": ParkedRequest,
     "health": HealthRequest,
@@ -59,6 +61,7 @@ _REPORTS: dict[str, type[Report]] = {
     "missed": MissedPush,
     "status": AddonStatus,
     "story": Story,
+    "release": ReleaseFacts,
     "arrival": Arrival,
     "done": Done,
     "parked": Parked,

@@ -46,7 +46,8 @@ def test_no_line_is_lost_and_none_is_doubled(texts: list[str]) -> None:
 def test_nothing_makes_the_reader_fail(texts: list[str]) -> None:
     """Each document is an event, of no concern, or a problem with its line."""
     result = Replayed()
-    read([text + "\n" for text in texts], prefix="addons/", found=result)
+    for _ in read([text + "\n" for text in texts], prefix="addons/", found=result):
+        pass
     assert len(result.problems) >= result.documents - result.events - result.ignored
     assert all(problem.startswith("line ") for problem in result.problems)
 
@@ -56,6 +57,7 @@ def test_good_lines_are_found_among_those_that_are_cut_off(pattern: list[bool], 
     """No good one is lost, wherever the others end; those that follow each other may be told as one problem."""
     whole = json.dumps({"events": [{"action": "push", "target": {"repository": "addons/a", "tag": "v1"}}]})
     result = Replayed()
-    read([(whole if good else whole[:cut]) + "\n" for good in pattern], prefix="addons/", found=result)
+    for _ in read([(whole if good else whole[:cut]) + "\n" for good in pattern], prefix="addons/", found=result):
+        pass
     assert result.events == sum(pattern)
     assert (not result.problems) == all(pattern)

@@ -8,9 +8,15 @@ import click
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, held_text
 from receiver.catalog.records import Records
+from receiver.cli.entries import pushed
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import ago, iso, print_json, print_table
+from receiver.cli.output import ago, print_json, print_table
+from receiver.cli.running import view
+from receiver.documents import iso, release_document
 from receiver.errors import NotInstalled
+from receiver.sync.engine import Report
+from receiver.sync.request import HistoryRequest
+from receiver.sync.views import ReleaseFacts
 
 
 @click.command("history")
@@ -18,9 +24,9 @@ from receiver.errors import NotInstalled
 @output_option
 @settings_options(local=True)
 def command(addon: str, output: str, **options: Any) -> int:
-    """List the releases of ADDON that are kept on this host, the newest arrival first, and which is installed.
+    """List the releases of ADDON that are kept on this host: which is installed, and who pushed each.
 
-    Needs neither the registry nor a running receiver. Each can be brought back by 'addon-sync rollback ADDON --to'.
+    The newest arrival comes first. Needs no registry. Each can be brought back by 'addon-sync rollback ADDON --to'.
 
     \b
     Examples:
@@ -32,27 +38,34 @@ def command(addon: str, output: str, **options: Any) -> int:
     record = Records(settings.state_dir / "installed").read(repository.leaf)
     if record is None:
         raise NotInstalled(f"nothing was ever installed from {repository}; 'addon-sync ls' tells what is there")
+    releases: list[ReleaseFacts] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, ReleaseFacts):
+            releases.append(report)
+
+    view(settings, HistoryRequest(addon=addon), command="history", report=add)
     if output == "json":
-        print_json(_document(record))
+        print_json(_document(record, releases))
     else:
-        _print(record)
+        _print(record, releases)
     return 0
 
 
-def _print(record: AddonRecord) -> None:
+def _print(record: AddonRecord, releases: list[ReleaseFacts]) -> None:
     now = time.time()
-    installed = record.installed.digest if record.installed is not None else None
     print_table(
-        ("TAG", "VERSION", "DIGEST", "ARRIVED", ""),
+        ("TAG", "VERSION", "DIGEST", "PUSHED", "ARRIVED", ""),
         [
             (
-                kept.tag,
-                kept.version or "",
-                kept.digest[7:19],
-                ago(kept.arrived, now=now),
-                "installed" if kept.digest == installed else "kept",
+                release.tag,
+                release.version or "",
+                release.digest[7:19],
+                pushed(release.event, now),
+                ago(release.arrived, now=now),
+                "installed" if release.installed else "kept",
             )
-            for kept in record.kept
+            for release in releases
         ],
     )
     if record.installed is None:
@@ -61,7 +74,7 @@ def _print(record: AddonRecord) -> None:
         click.echo(held_text(record.leaf, record.hold))
 
 
-def _document(record: AddonRecord) -> dict[str, Any]:
+def _document(record: AddonRecord, releases: list[ReleaseFacts]) -> dict[str, Any]:
     installed = record.installed
     return {
         "repository": record.repository,
@@ -69,8 +82,5 @@ def _document(record: AddonRecord) -> dict[str, Any]:
         if installed is None
         else {"tag": installed.tag, "digest": installed.digest, "installed": iso(installed.installed)},
         "hold": None if record.hold is None else {"since": iso(record.hold.since), "reason": record.hold.reason},
-        "releases": [
-            {"tag": kept.tag, "version": kept.version, "digest": kept.digest, "arrived": iso(kept.arrived)}
-            for kept in record.kept
-        ],
+        "releases": [release_document(release) for release in releases],
     }

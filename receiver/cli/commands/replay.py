@@ -4,96 +4,132 @@ import io
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.options import load_settings, moment, output_option, settings_options
+from receiver.cli.output import print_table
+from receiver.cli.progress import reading
 from receiver.cli.results import Results
-from receiver.cli.running import run
+from receiver.cli.running import run_all
 from receiver.config import Settings
+from receiver.documents import status_document
 from receiver.errors import ConfigError
-from receiver.notation import parse_duration
+from receiver.sync.engine import Planned, Report
+from receiver.sync.recollection import replayed
 from receiver.sync.replay import Replayed, read
-from receiver.sync.request import ReplayRequest
+from receiver.sync.request import RememberRequest, ReplayRequest, Request
+from receiver.tasks.journal import Aside
 
 _log = logging.getLogger(__name__)
+
+_BATCH = 512
+"""Notes that go into the journal at a time."""
 
 
 @click.command("replay")
 @click.argument("file", required=False)
+@click.option("--id", "ids", multiple=True, metavar="ID", help="a delivery by its number, or by an event's identifier")
 @click.option("--since", metavar="DURATION", help="from the journal: what arrived in the last DURATION, such as 2h")
 @click.option("--until", metavar="DURATION", help="from the journal: only what arrived longer than DURATION ago")
 @click.option("--addon", metavar="ADDON", help="only this addon (the last part of its repository)")
+@click.option("--sender", metavar="NAME", help="from the journal: only deliveries of this sender")
 @click.option("--failed", is_flag=True, help="addons whose last sync failed, parked ones too")
 @click.option("--quarantined", is_flag=True, help="deliveries that could not be parsed when they came")
+@click.option("--dry-run", is_flag=True, help="only show what each would lead to")
 @output_option
 @settings_options()
-def command(
-    file: str | None,
-    since: str | None,
-    until: str | None,
-    addon: str | None,
-    failed: bool,
-    quarantined: bool,
-    output: str,
-    **options: Any,
-) -> int:
+def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any) -> int:
     """Feed missed events in again, from FILE ('-' is standard input), the journal, or what failed.
 
     Each event is a hint: the addon that it names is compared with the registry anew. FILE holds JSON documents, one a
-    line or spread over lines: envelopes or single events, as registries send them.
+    line or spread over lines: envelopes or single events, as registries send them. A replayed event keeps its
+    identifier, and the journal says whence it came. What cannot be read is reported by its line, does not stop the
+    rest, and makes the exit code 1.
 
     \b
     Examples:
       addon-sync replay events.jsonl
-      addon-sync replay --since 2h
+      addon-sync replay --since 2h --dry-run
+      addon-sync replay --id 48213
       addon-sync replay --failed
     """
-    journal = since is not None or until is not None or (addon is not None and not failed and not quarantined)
-    if (file is not None) == (journal or failed or quarantined):
+    chosen = {name: options.pop(name) for name in ("since", "until", "addon", "sender", "failed", "quarantined")}
+    dry_run = options.pop("dry_run")
+    if (file is not None) == bool(ids or any(chosen.values())):
         raise click.UsageError(
-            "give a FILE ('-' for standard input), or some of --since, --until, --addon, --failed, --quarantined"
+            "give a FILE ('-' for standard input), or some of --id, --since, --until, --addon, --sender, --failed, "
+            "--quarantined"
         )
     settings = load_settings(options, output=output)
-    results = Results()
-    request = ReplayRequest(
-        since=_moment("--since", since),
-        until=_moment("--until", until),
-        addon=addon,
-        journal=journal,
-        failed=failed,
-        quarantined=quarantined,
-    )
+    results, planned = Results(), list[Planned]()
+
+    def add(report: Report) -> None:
+        if isinstance(report, Planned):
+            planned.append(report)
+        else:
+            results.add(report)
+
+    requests: Iterator[Request] = iter([_from_journal(ids, chosen, dry_run=dry_run)])
     if file is not None:
-        request = _from_file(file, settings, results)
-    run(settings, request, command="replay", report=results.add)
-    return results.finish(output)
+        requests = _from_file(file, _lines(file), settings, results, dry_run=dry_run)
+    run_all(settings, requests, command="replay", report=add)
+    if not dry_run:
+        return results.finish(output)
+    if results.replayed is not None:
+        # The engine knows of a file which addons it names, and not how often.
+        planned = [
+            replace(plan, events=results.replayed.repositories.get(plan.status.repository, 0)) for plan in planned
+        ]
+    if output == "text":
+        _print(planned)
+    return results.finish(output, more={"planned": [_document(plan) for plan in planned]}, counts=False)
 
 
-def _moment(option: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return time.time() - parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"{option} {text!r}: {error}") from error
+def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool) -> ReplayRequest:
+    now = time.time()
+    since, until = moment("--since", chosen["since"], now=now), moment("--until", chosen["until"], now=now)
+    only_addon = chosen["addon"] is not None and not (chosen["failed"] or chosen["quarantined"] or ids)
+    return ReplayRequest(
+        numbers=tuple(int(name) for name in ids if name.isdecimal()),
+        event_ids=tuple(name for name in ids if not name.isdecimal()),
+        since=since,
+        until=until,
+        addon=chosen["addon"],
+        sender=chosen["sender"],
+        journal=since is not None or until is not None or chosen["sender"] is not None or only_addon,
+        failed=chosen["failed"],
+        quarantined=chosen["quarantined"],
+        dry_run=dry_run,
+    )
 
 
 def _lines(file: str) -> TextIO:
     """UTF-8 whatever the system prefers, without the mark that PowerShell puts before it; no byte is an error here."""
-    source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - the caller closes it
+    try:
+        source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise ConfigError(f"{file!r} cannot be read: {error.strerror}") from error
     return io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _from_file(file: str, settings: Settings, results: Results) -> ReplayRequest:
+def _from_file(file: str, lines: TextIO, settings: Settings, results: Results, *, dry_run: bool) -> Iterator[Request]:
+    """Notes of the events of ``file``, some at a time, and in the end the addons that they name."""
     found = Replayed()
-    try:
-        with _lines(file) as lines:
-            read(lines, prefix=settings.repository_prefix, found=found)
-    except OSError as error:
-        raise ConfigError(f"{file!r} cannot be read: {error.strerror}") from error
+    notes = list[Aside]()
+    with lines, reading(lines) as told:
+        for number, decoded in read(told, prefix=settings.repository_prefix, found=found):
+            if decoded.events and not dry_run:
+                notes.append(replayed(decoded.events, origin=_origin(file, number), at=time.time()))
+            if len(notes) >= _BATCH:
+                yield RememberRequest(asides=tuple(notes))
+                notes.clear()
+    if notes:
+        yield RememberRequest(asides=tuple(notes))
     _log.info(
         "%d documents hold %d events for %d addons, %d are of no concern, %d cannot be read",
         found.documents,
@@ -103,4 +139,39 @@ def _from_file(file: str, settings: Settings, results: Results) -> ReplayRequest
         len(found.problems),
     )
     results.add(found)
-    return ReplayRequest(repositories=tuple(sorted(found.repositories)))
+    yield ReplayRequest(repositories=tuple(sorted(found.repositories)), dry_run=dry_run)
+
+
+def _origin(file: str, number: int) -> str:
+    name = "standard input" if file == "-" else Path(file).name
+    return f"{name[-100:]}, line {number}"
+
+
+def _print(planned: list[Planned]) -> None:
+    if not planned:
+        print_table(("it would lead to nothing",), [])
+        return
+    rows = []
+    for plan in planned:
+        status = plan.status
+        desired = status.desired.tag if status.desired is not None and status.desired.tag else "?"
+        installed = status.installed.tag if status.installed is not None else "-"
+        rows.append((status.repository, str(plan.events or ""), installed, desired, _leads_to(plan)))
+    print_table(("ADDON", "EVENTS", "INSTALLED", "DESIRED", "WOULD LEAD TO"), rows)
+
+
+def _leads_to(plan: Planned) -> str:
+    status = plan.status
+    if status.hold is not None:
+        return f"nothing: it is held ({status.hold.reason})"
+    desired = status.desired
+    if desired is None or desired.digest is None:
+        return f"a look that fails: {desired.error if desired is not None else 'the registry was not asked'}"
+    installed = status.installed
+    if installed is not None and installed.present and installed.digest == desired.digest:
+        return "a look that finds nothing new"
+    return f"an installation of {desired.tag} ({desired.digest[:19]})"
+
+
+def _document(plan: Planned) -> dict[str, Any]:
+    return {"status": status_document(plan.status), "events": plan.events, "leads_to": _leads_to(plan)}

@@ -25,8 +25,9 @@ def commands() -> list[click.Command]:
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order in which people need them."""
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
+    answers = ["why", "events", "missed", "parked"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify"]
-    assert list(COMMANDS) == contract + operators
+    assert list(COMMANDS) == contract + answers + operators
     assert [command.name for command in commands()] == list(COMMANDS)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from receiver.cli.commands import ls as ls_module
-from receiver.cli.output import ago, iso, print_json, print_table, printable
+from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
+from receiver.documents import iso
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.tasks.task import Trigger

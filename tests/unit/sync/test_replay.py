@@ -18,7 +18,8 @@ def envelope(*names: str) -> dict[str, object]:
 
 def found(text: str) -> Replayed:
     result = Replayed()
-    read(text.splitlines(keepends=True), prefix="addons/", found=result)
+    for _ in read(text.splitlines(keepends=True), prefix="addons/", found=result):
+        pass
     return result
 
 

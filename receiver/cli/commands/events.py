@@ -1,0 +1,102 @@
+"""``addon-sync events``."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from receiver.addon import AddonRepository
+from receiver.cli.entries import HEADER, row
+from receiver.cli.options import load_settings, moment, output_option, settings_options
+from receiver.cli.output import print_json, print_line, print_table
+from receiver.cli.running import view
+from receiver.documents import entry_document
+from receiver.sync.engine import Report
+from receiver.sync.request import EventsRequest
+from receiver.tasks.journal import Arrival, Done, Entry, Wanted
+
+_VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "replayed")
+
+
+@click.command("events")
+@click.option("--addon", metavar="ADDON", help="only what concerns this addon (the last part of its repository)")
+@click.option("--sender", metavar="NAME", help="only deliveries of this sender, such as distribution or zot")
+@click.option("--verdict", type=click.Choice(_VERDICTS), help="only deliveries that were judged so")
+@click.option("--kind", type=click.Choice(["delivery", "sync", "poll", "operation"]), help="only entries of this kind")
+@click.option("--since", metavar="DURATION", help="only from the last DURATION, such as 2h")
+@click.option("--until", metavar="DURATION", help="only from longer than DURATION ago")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="the last so many")
+@click.option("--before", type=int, metavar="NUMBER", help="only entries before this one: to page on")
+@click.option("--follow", "-f", is_flag=True, help="go on with what happens, until Ctrl-C; 'serve' must run")
+@output_option
+@settings_options(local=True)
+def command(output: str, **options: Any) -> int:
+    """List what arrived and what was done: every delivery with its verdict, every sync, poll and operation.
+
+    The oldest comes first. The number of a delivery is what 'addon-sync replay --id' takes.
+
+    \b
+    Examples:
+      addon-sync events
+      addon-sync events --addon monitoring --since 24h
+      addon-sync events --verdict refused
+      addon-sync events --follow
+    """
+    asked = {name: options.pop(name) for name in ("addon", "sender", "verdict", "kind", "since", "until")}
+    limit, before, follow = options.pop("limit"), options.pop("before"), options.pop("follow")
+    settings = load_settings(options, output=output, local=True)
+    request = EventsRequest(
+        wanted=_wanted(asked, settings.repository_prefix), limit=limit, before=before, follow=follow
+    )
+    entries: list[Entry] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, Arrival | Done):
+            entries.append(report)
+
+    def tell(report: Report) -> None:
+        if isinstance(report, Arrival | Done):
+            _print_one(report, output)
+
+    try:
+        view(settings, request, command="events", report=tell if follow else add)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+        return 0
+    if not follow:
+        _print(entries, output)
+    return 0
+
+
+def _wanted(asked: dict[str, Any], prefix: str) -> Wanted:
+    now = time.time()
+    addon, kind = asked["addon"], asked["kind"]
+    return Wanted(
+        repository=None if addon is None else str(AddonRepository.named(addon, prefix=prefix).name),
+        sender=asked["sender"],
+        verdict=asked["verdict"],
+        kind=None if kind == "delivery" else kind,
+        arrivals=True if kind == "delivery" else None,
+        since=moment("--since", asked["since"], now=now),
+        until=moment("--until", asked["until"], now=now),
+    )
+
+
+def _print(entries: list[Entry], output: str) -> None:
+    if output == "json":
+        print_json([entry_document(entry) for entry in entries])
+    elif entries:
+        print_table(HEADER, [row(entry) for entry in entries])
+    else:
+        print_table(("nothing of that is in the journal",), [])
+
+
+def _print_one(entry: Entry, output: str) -> None:
+    if output == "json":
+        sys.stdout.write(json.dumps(entry_document(entry)) + "\n")
+    else:
+        print_line(row(entry))
+    sys.stdout.flush()

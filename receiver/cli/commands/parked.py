@@ -1,0 +1,118 @@
+"""``addon-sync parked``."""
+
+import time
+from typing import Any
+
+import click
+
+from receiver.addon import AddonRepository
+from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.output import ago, print_json, print_table
+from receiver.cli.results import Results
+from receiver.cli.running import run, view
+from receiver.documents import parked_document
+from receiver.errors import NotInstalled
+from receiver.report import describe_change
+from receiver.sync.engine import Report
+from receiver.sync.operations import Changed
+from receiver.sync.request import DiscardRequest, ParkedRequest, ReplayRequest
+from receiver.sync.views import Parked
+
+
+@click.group("parked", invoke_without_command=True)
+@output_option
+@settings_options(local=True)
+@click.pass_context
+def command(context: click.Context, /, output: str, **options: Any) -> int:
+    """List the addons that are not tried again by themselves: why, how often they were tried, since when.
+
+    Repetition cannot cure them. A new digest is tried at once; 'retry' tries the same again, 'discard' forgets it.
+
+    \b
+    Examples:
+      addon-sync parked
+      addon-sync parked retry monitoring
+      addon-sync parked discard --all
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    settings = load_settings(options, output=output, local=True)
+    found: list[Parked] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, Parked):
+            found.append(report)
+
+    view(settings, ParkedRequest(), command="parked", report=add)
+    if output == "json":
+        print_json([parked_document(parked) for parked in found])
+    elif found:
+        now = time.time()
+        header = ("ADDON", "DIGEST", "ATTEMPTS", "SINCE", "REASON")
+        print_table(header, [_row(parked, now) for parked in found])
+    else:
+        print_table(("nothing is parked",), [])
+    return 0
+
+
+def _row(parked: Parked, now: float) -> tuple[str, ...]:
+    digest = (parked.digest or "")[7:19]
+    return (parked.repository, digest, str(parked.attempts), ago(parked.since, now=now), parked.error or "")
+
+
+def _chosen(addons: tuple[str, ...], *, everything: bool, verb: str) -> None:
+    if bool(addons) == everything:
+        raise click.UsageError(f"give ADDONs, or --all: which parked addons shall be {verb}?")
+
+
+@command.command("retry")
+@click.argument("addon", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="all that are parked")
+@output_option
+@settings_options()
+def retry(addon: tuple[str, ...], everything: bool, output: str, **options: Any) -> int:
+    """Try parked ADDONs again now.
+
+    \b
+    Examples:
+      addon-sync parked retry monitoring
+      addon-sync parked retry --all
+    """
+    _chosen(addon, everything=everything, verb="tried again")
+    settings = load_settings(options, output=output)
+    results = Results(named=bool(addon))
+    names = tuple(str(AddonRepository.named(name, prefix=settings.repository_prefix).name) for name in addon)
+    request = ReplayRequest(repositories=names) if names else ReplayRequest(parked=True)
+    run(settings, request, command="parked", report=results.add)
+    return results.finish(output)
+
+
+@command.command("discard")
+@click.argument("addon", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="all that are parked")
+@output_option
+@settings_options(local=True)
+def discard(addon: tuple[str, ...], everything: bool, output: str, **options: Any) -> int:
+    """Forget that ADDONs are parked. What is installed stays; the same digest is tried at the next look.
+
+    \b
+    Example:
+      addon-sync parked discard monitoring
+    """
+    _chosen(addon, everything=everything, verb="forgotten")
+    settings = load_settings(options, output=output, local=True)
+    changes: list[Changed] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, Changed):
+            changes.append(report)
+
+    run(settings, DiscardRequest(addons=addon), command="parked", report=add)
+    if addon and not changes:
+        raise NotInstalled(f"{', '.join(addon)}: nothing is parked; 'addon-sync parked' lists what is")
+    if output == "json":
+        print_json([{"repository": change.repository, "digest": change.digest} for change in changes])
+    else:
+        for change in changes:
+            click.echo(describe_change(change))
+    return 0

@@ -1,0 +1,64 @@
+"""``addon-sync why``."""
+
+import time
+from typing import Any
+
+import click
+
+from receiver.cli.entries import HEADER, row
+from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.output import ago, print_json, print_table, printable
+from receiver.cli.running import view
+from receiver.documents import story_document
+from receiver.sync.engine import Report
+from receiver.sync.request import WhyRequest
+from receiver.sync.story import Story
+
+_SHOWN = 10
+
+
+@click.command("why")
+@click.argument("addon")
+@output_option
+@settings_options(local=True)
+def command(addon: str, output: str, **options: Any) -> int:
+    """Tell why ADDON is as it is: the last decision, step by step, with the facts that it used.
+
+    What asked for it, the tags that the registry had, the one that was chosen and by which rule, the digests that were
+    compared, the layers that were taken and skipped, how it ended, and what happens next. Needs no registry: these are
+    the facts as they were.
+
+    \b
+    Examples:
+      addon-sync why monitoring
+      addon-sync why monitoring --output json
+    """
+    settings = load_settings(options, output=output, local=True)
+    stories: list[Story] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, Story):
+            stories.append(report)
+
+    view(settings, WhyRequest(addon=addon), command="why", report=add)
+    for story in stories:
+        if output == "json":
+            print_json(story_document(story))
+        else:
+            _print(story)
+    return 0
+
+
+def _print(story: Story) -> None:
+    status, now = story.status, time.time()
+    installed = f", {status.installed.tag}" if status.installed is not None else ""
+    click.echo(f"{status.repository}: {status.standing}{installed}")
+    for step in story.steps:
+        when = f" ({ago(step.when, now=now)})" if step.when is not None else ""
+        click.echo(f"  {step.title + ':':<11}{printable(step.text)}{when}")
+        for fact in step.facts:
+            click.echo(f"               {printable(fact)}")
+    if story.entries:
+        leaf = status.repository.rpartition("/")[2]
+        click.echo(f"The last entries of the journal ('addon-sync events --addon {leaf}' lists more):")
+        print_table(HEADER, [row(entry) for entry in reversed(story.entries[:_SHOWN])])
