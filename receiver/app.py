@@ -67,14 +67,16 @@ class Parts:
     retention: Retention
 
 
-def registry_client(settings: Settings, *, asked: Asked | None = None) -> RegistryClient:
+def registry_client(
+    settings: Settings, *, asked: Asked | None = None, credentials: CredentialSource | None = None
+) -> RegistryClient:
     """The client of the configured registry; it opens nothing yet. ``asked`` is told of every request."""
     return RegistryClient(
         settings.registry,
-        credentials=_credential_source(settings),
+        credentials=credentials or credential_source(settings),
         token_services=settings.token_services,
-        tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
-        proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
+        tls=registry_tls(settings),
+        proxy=registry_proxy(settings),
         request_rate=settings.request_rate,
         asked=asked,
         user_agent=f"addon-sync/{__version__}",
@@ -82,7 +84,17 @@ def registry_client(settings: Settings, *, asked: Asked | None = None) -> Regist
     )
 
 
-def _credential_source(settings: Settings) -> CredentialSource:
+def registry_tls(settings: Settings) -> TlsFiles:
+    """The files for TLS to the registry."""
+    return TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key)
+
+
+def registry_proxy(settings: Settings) -> Proxy | None:
+    """The proxy to the registry."""
+    return None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy)
+
+
+def credential_source(settings: Settings) -> CredentialSource:
     """The settings; without a user name there, Docker's configuration."""
     docker = None
     if settings.docker_config is not None:

@@ -5,9 +5,9 @@ The table is `receiver.settings_table.SETTINGS`; here it is read from its source
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from receiver.addon import AddonRepository, TagPolicy
 from receiver.errors import ConfigError, ReceiverError
@@ -20,6 +20,17 @@ from receiver.sender_secrets import SECTION, keys, sender_secrets
 from receiver.setting import Setting
 from receiver.settings_file import read_settings_file
 from receiver.settings_table import SETTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where a setting's value comes from."""
+
+    source: Literal["flag", "environment", "file", "default"]
+    name: str = ""
+    """The flag or variable, or the key with its file; empty for a default."""
+    text: str | None = None
+    """As it was written; the path of a secret's file, and None for a secret itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +87,8 @@ class Settings:
     journal_age: float
     journal_size: int
     log_format: str
+    given: Mapping[str, Given] = field(repr=False, compare=False)
+    """By the names in the table; credentials of senders as ``senders.<sender>``, where there are some."""
 
     @property
     def catalogue(self) -> Path:
@@ -99,17 +112,19 @@ def load(
     Raises:
         ConfigError: the text names the setting and where it came from.
     """
-    from_file = _Source({} if file is None else _from_file(file), lambda key: f"{key} in {file}")
+    from_file = _Source("file", {} if file is None else _from_file(file), lambda key: f"{key} in {file}")
     sources = [
-        _Source(flags, lambda key: "--" + key.replace("_", "-")),
-        _Source(_from_environment(environment), _environment_name),
+        _Source("flag", flags, lambda key: "--" + key.replace("_", "-")),
+        _Source("environment", _from_environment(environment), _environment_name),
         from_file,
     ]
+    given = {setting.name: _given(setting, sources, system) for setting in SETTINGS}
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
     values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
     if values["no_proxy"] is None:
         values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
     values["senders"] = sender_secrets(from_file.values, from_file.name)
+    values["given"] = given | _given_to_senders(from_file)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -117,13 +132,34 @@ def load(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
+    kind: Literal["flag", "environment", "file"]
     values: Mapping[str, str]
     name: Callable[[str], str]
+
+    def given(self, key: str, *, secret: bool = False) -> Given:
+        return Given(self.kind, self.name(key), None if secret else self.values[key])
 
 
 def _environment_name(key: str) -> str:
     setting = _BY_KEY.get(key) or _BY_KEY[key.removesuffix("_file")]
     return setting.name + ("_FILE" if key not in _BY_KEY else "")
+
+
+def _given(setting: Setting, sources: list[_Source], system: str) -> Given:
+    for source in sources:
+        if setting.key in source.values:
+            return source.given(setting.key, secret=setting.secret)
+        if setting.secret and f"{setting.key}_file" in source.values:
+            return source.given(f"{setting.key}_file")
+    return Given("default", text=setting.default_on(system))
+
+
+def _given_to_senders(file: _Source) -> dict[str, Given]:
+    return {
+        key.removesuffix("_file"): file.given(key, secret=not key.endswith("_file"))
+        for key in file.values
+        if key.startswith(f"{SECTION}.")
+    }
 
 
 def _value(setting: Setting, sources: list[_Source], system: str) -> Any:

@@ -34,11 +34,13 @@ class Holder:
     token: str | None = None
     state: str | None = None
     """The state folder, in the note beside the catalogue."""
+    listen: str | None = None
+    """Where it takes notifications: the URL with the port that was taken, without a path."""
 
     @classmethod
-    def mine(cls, *, command: str, url: str | None = None, token: str | None = None) -> Self:
+    def mine(cls, *, command: str, url: str | None = None, token: str | None = None, listen: str | None = None) -> Self:
         """This process."""
-        return cls(pid=os.getpid(), command=command, url=url, token=token)
+        return cls(pid=os.getpid(), command=command, url=url, token=token, listen=listen)
 
     def __str__(self) -> str:
         where = "" if self.state is None else f", with the state folder {self.state}"
@@ -116,6 +118,18 @@ class StateLock:
             return False
         return True
 
+    def is_held(self) -> bool:
+        """Whether somebody holds one of the two now. No file is made, since who asks may be another user.
+
+        Raises:
+            ConfigError: it cannot be told.
+        """
+        paths = [self._state / "engine.lock", *([] if self._catalogue is None else [self._catalogue.path])]
+        try:
+            return any(_is_held(path) for path in paths)
+        except OSError as error:
+            raise ConfigError(f"{error.filename} cannot be looked at: {error.strerror}") from error
+
     def announce(self, holder: Holder) -> None:
         """Say who holds the lock, to those who may read the state folder.
 
@@ -158,22 +172,22 @@ class _CatalogueLock:
     """Beside ``addons``, where nothing of ours may be."""
 
     def __init__(self, install_dir: Path, state: Path) -> None:
-        self._path = install_dir / ".addon-sync.lock"
+        self.path = install_dir / ".addon-sync.lock"
         self._note = install_dir / ".addon-sync.holder.json"
-        self._lock = _file_lock(self._path)
+        self._lock = _file_lock(self.path)
         self._state = state
 
     def acquire(self, command: str, patience: _Patience) -> None:
         try:
-            for path in (self._path, self._note):
+            for path in (self.path, self._note):
                 if is_link(path):
                     raise ConfigError(f"{path} is a link: remove it")
-            patience.take(self._lock, self._path.parent, self.holder)
+            patience.take(self._lock, self.path.parent, self.holder)
             temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
             _write_private(temporary, Holder(pid=os.getpid(), command=command, state=str(self._state)))
             _replace(temporary, self._note)
         except OSError as error:
-            raise ConfigError(f"K2S_INSTALL_DIR {str(self._path.parent)!r} cannot be used: {error}") from error
+            raise ConfigError(f"K2S_INSTALL_DIR {str(self.path.parent)!r} cannot be used: {error}") from error
 
     def holder(self) -> Holder | None:
         return _noted(self._note)
@@ -187,6 +201,18 @@ class _CatalogueLock:
 
 def _file_lock(path: Path) -> filelock.FileLock:
     return filelock.FileLock(str(path), mode=0o600)
+
+
+def _is_held(path: Path) -> bool:
+    if is_link(path) or not path.exists():
+        return False
+    lock = _file_lock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _refuse_links(state: Path) -> None:

@@ -73,8 +73,9 @@ async def serve(
         try:
             address = await server.start(settings.listen.host, settings.listen.port)
             commands = _url("http", *await server.start_commands())
-            lock.announce(Holder.mine(command="serve", url=commands, token=control))
-            listening(_url("http" if tls is None else "https", *address))
+            own = _url("http" if tls is None else "https", *address)
+            lock.announce(Holder.mine(command="serve", url=commands, token=control, listen=own))
+            listening(own)
             poller = _poller(parts, metrics)
             background = [
                 asyncio.create_task(poller.run(), name="poller"),

@@ -92,10 +92,11 @@ def token_service(challenge: Challenge, *, registry: Origin, allowed: Collection
 
 
 def token_request(realm: Location, *, service: str | None, scope: str) -> Location:
-    """The question to the token service. ``scope`` is ours: a wider one in the challenge is ignored."""
-    wanted = {"scope": scope} if service is None else {"service": service, "scope": scope}
-    query = "&".join(part for part in (realm.query, urlencode(wanted)) if part)
-    return realm.at(f"{realm.path}?{query}")
+    """The question to the token service. ``scope`` is ours, empty for no repository: a wider one is ignored."""
+    wanted = {"service": service, "scope": scope or None}
+    asked = urlencode({name: text for name, text in wanted.items() if text is not None})
+    query = "&".join(part for part in (realm.query, asked) if part)
+    return realm.at(f"{realm.path}?{query}" if query else realm.path)
 
 
 def refresh_form(*, service: str | None, scope: str, token: str) -> bytes:
@@ -103,8 +104,9 @@ def refresh_form(*, service: str | None, scope: str, token: str) -> bytes:
 
     Distribution's token specification, "OAuth2 Token Authentication": POST, ``grant_type=refresh_token``.
     """
-    form = {"grant_type": "refresh_token", "client_id": "addon-sync", "scope": scope, "refresh_token": token}
-    return urlencode(form if service is None else form | {"service": service}).encode("ascii")
+    form = {"grant_type": "refresh_token", "client_id": "addon-sync", "scope": scope or None, "refresh_token": token}
+    wanted = {**form, "service": service}
+    return urlencode({name: word for name, word in wanted.items() if word is not None}).encode("ascii")
 
 
 def _skip(header: str, position: int) -> int:

@@ -84,6 +84,20 @@ class RegistryClient:
         """Close the connections."""
         await self._transport.close()
 
+    async def ping(self) -> None:
+        """Ask whether there is a registry that lets us in (distribution-spec "Determining support").
+
+        Raises:
+            RegistryError: there is not, by what cures it.
+        """
+        question = Question(location=self._root.at("/v2/"), scope="", subject=self._name)
+
+        async def once() -> None:
+            async with self._session.ask(question):
+                return
+
+        await self._retry(once)
+
     async def repositories(self) -> Sequence[str]:
         """Every repository name in the registry's catalogue, unjudged.
 

@@ -144,6 +144,19 @@ async def test_a_token_service_that_is_listed(scene: Scene, tokens: TokenServer)
     assert tokens.asked == []
 
 
+async def test_a_ping_is_no_question_for_a_repository(scene: Scene, tokens: TokenServer) -> None:
+    """It tells whether the account is known; an identity token is exchanged the same way."""
+    scene.docker_knows({"identitytoken": IDENTITY})
+    for settings in (account(), {}):
+        async with scene.client(**settings, ADDON_SYNC_TOKEN_SERVICES=tokens.url) as client:
+            await client.ping()
+    assert [(asked.how, asked.scope) for asked in tokens.asked] == [("basic", ""), ("refresh_token", "")]
+
+    async with scene.client(**account("another"), ADDON_SYNC_TOKEN_SERVICES=tokens.url) as client:
+        with pytest.raises(AccessDenied, match="no token for us"):
+            await client.ping()
+
+
 async def test_a_token_service_that_is_not_listed_gets_no_password(scene: Scene, tokens: TokenServer) -> None:
     """Another port is another origin: asked as anybody may ask, and what anybody gets is not enough here."""
     await scene.is_refused(**account())

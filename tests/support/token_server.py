@@ -75,8 +75,8 @@ class TokenServer:
         }
 
     def answer(self, how: str, scope: str, *, valid: bool) -> dict[str, object]:
-        """The token document; an account that is not valid may nothing."""
-        kind, name, action = scope.split(":")
+        """The token document; an account that is not valid may nothing, and without a scope there is nothing to allow."""
+        kind, name, action = scope.split(":") if scope else ("", "", "")
         granted = valid and action in {"pull", "*"}
         access: list[dict[str, object]] = [{"type": kind, "name": name, "actions": [action]}] if granted else []
         self.asked.append(Asked(how=how, scope=scope, granted=granted))
@@ -109,7 +109,7 @@ class TokenServer:
             def do_GET(self) -> None:
                 said = self.headers.get("Authorization", "")
                 expected = "Basic " + base64.b64encode(":".join(service.account).encode()).decode()
-                (scope,) = parse_qs(urlsplit(self.path).query)["scope"]
+                (scope,) = parse_qs(urlsplit(self.path).query).get("scope", [""])
                 if said and said != expected:
                     self._send(401, {"errors": [{"code": "UNAUTHORIZED"}]})
                     return
@@ -123,7 +123,7 @@ class TokenServer:
                 if form["refresh_token"] != [service.identity_token]:
                     self._send(400, {"error": "invalid_grant"})
                     return
-                self._send(200, service.answer("refresh_token", form["scope"][0], valid=True))
+                self._send(200, service.answer("refresh_token", form.get("scope", [""])[0], valid=True))
 
             def log_message(self, *_: object) -> None:
                 """Nothing to standard error."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from receiver.config import Settings, load
+from receiver.config import Given, Settings, load
 from receiver.errors import ConfigError
 from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
@@ -121,6 +121,27 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(loaded: L
     assert loaded(yaml="concurrency: 5").concurrency == 5
     assert loaded({"ADDON_SYNC_CONCURRENCY": "6"}, yaml="concurrency: 5").concurrency == 6
     assert loaded({"ADDON_SYNC_CONCURRENCY": "6"}, yaml="concurrency: 5", concurrency="7").concurrency == 7
+
+
+def test_each_value_tells_where_it_comes_from(loaded: Loader, tmp_path: Path) -> None:
+    """By the words that the operator would look for; the text as it was written."""
+    secret = tmp_path / "password"
+    secret.write_text("S3cret-of-quay-and-registry")
+    settings = loaded(
+        {"ADDON_SYNC_LISTEN": ":9", "ADDON_SYNC_TOKEN": "S3cret", "ADDON_SYNC_REGISTRY_USERNAME": "u"},
+        yaml="listen: ':8'\npoll_interval: 10m\nsenders: {ghcr: S3cret, quay_file: " + str(secret) + "}\n",
+        concurrency="7",
+        registry_password_file=str(secret),
+    )
+    assert settings.given["ADDON_SYNC_CONCURRENCY"] == Given("flag", "--concurrency", "7")
+    assert settings.given["ADDON_SYNC_LISTEN"] == Given("environment", "ADDON_SYNC_LISTEN", ":9")
+    assert settings.given["ADDON_SYNC_POLL_INTERVAL"] == Given("file", f"poll_interval in {loaded.file}", "10m")
+    assert settings.given["ADDON_SYNC_MAX_FILES"] == Given("default", text="50000")
+    assert settings.given["ADDON_SYNC_TOKEN"] == Given("environment", "ADDON_SYNC_TOKEN")
+    assert settings.given["ADDON_SYNC_REGISTRY_PASSWORD"] == Given("flag", "--registry-password-file", str(secret))
+    assert settings.given["senders.ghcr"] == Given("file", f"senders.ghcr in {loaded.file}")
+    assert settings.given["senders.quay"] == Given("file", f"senders.quay_file in {loaded.file}", str(secret))
+    assert "S3cret" not in repr(settings.given)
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Loader) -> None:

@@ -50,6 +50,21 @@ def test_what_is_released_is_free_and_leaves_no_note(state: Path) -> None:
     other.release()
 
 
+def test_whether_a_folder_is_held_is_told_without_a_trace(state: Path, tmp_path: Path) -> None:
+    """Who asks may be root, whose files the service could not open; the catalogue's lock counts as well."""
+    lock = StateLock(state, install_dir=tmp_path)
+    assert not lock.is_held()
+    assert list(tmp_path.iterdir()) == []
+    with StateLock(state, install_dir=tmp_path) as holder:
+        take(holder)
+        assert lock.is_held()
+        assert StateLock(tmp_path / "other", install_dir=tmp_path).is_held()
+        assert not StateLock(tmp_path / "other").is_held()
+    before = sorted(tmp_path.rglob("*"))
+    assert not lock.is_held()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_dead_holder_holds_nothing(state: Path) -> None:
     """The system frees the lock; its note is only a note."""
     script = (

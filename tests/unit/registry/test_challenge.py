@@ -125,3 +125,5 @@ def test_the_scope_is_ours() -> None:
 
     assert question.url == "https://registry.example/token?tenant=1&service=a%26b&scope=repository%3Aaddons%2Fx%3Apull"
     assert token_request(realm, service=None, scope="s").query == "tenant=1&scope=s"
+    assert token_request(realm, service="a", scope="").query == "tenant=1&service=a"
+    assert token_request(Location.parse("https://r/token"), service=None, scope="").target == "/token"
