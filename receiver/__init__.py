@@ -10,6 +10,7 @@ catalogue. The rooms, in that order:
 - ``registry``   the pull client of the distribution specification
 - ``blobs``      verified content by digest, as an OCI image layout (with ``ingest``: how it comes in)
 - ``catalog``    strict archives, staged trees, all-or-nothing exchange
+- ``diagnosis``  what stands in the way of an addon that does not show up, with the remedy
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 
 ``oci``, ``addon``, ``document``, ``links`` and ``errors`` are the words that all of them share; ``config`` (with

@@ -1,4 +1,4 @@
-"""Write the reference of settings, commands and hazards from the code, so that none can drift from it."""
+"""Write the reference of settings, commands and hazards, and what registries are told, from the code: none drifts."""
 
 import inspect
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from receiver.cli.main import COMMANDS, cli
+from receiver.diagnosis.snippet import snippet
 from receiver.setting import Setting
 from receiver.settings_table import SETTINGS
 from receiver.webhook.decode import SENDERS
@@ -139,10 +140,29 @@ def hardening() -> str:
     return generate_hardening.hardening(_NOTE)
 
 
+def distribution() -> str:
+    """``deploy/registries/distribution.yml``."""
+    found = snippet("distribution", _PLACEHOLDER)
+    head = [
+        "Into the configuration of the Docker registry (Distribution 2.x and 3.x). Replace ADDRESS and TOKEN.",
+        *found.traps,
+    ]
+    return "".join(f"# {line}\n" for line in head) + found.configuration
+
+
+def zot() -> str:
+    """``deploy/registries/zot.json``."""
+    return snippet("zot", _PLACEHOLDER).configuration
+
+
+_PLACEHOLDER = "http://ADDRESS:8080"
+
 DOCUMENTS = {
     "docs/reference/settings.md": settings,
     "docs/reference/commands.md": commands,
     "docs/reference/hardening.md": hardening,
+    "deploy/registries/distribution.yml": distribution,
+    "deploy/registries/zot.json": zot,
 }
 """Where each document lies, below the root of the repository."""
 

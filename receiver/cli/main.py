@@ -35,6 +35,7 @@ COMMANDS = {
     "release": "end the hold of an addon",
     "uninstall": "remove what was delivered of an addon, and hold it",
     "verify": "compare every delivered file with what is there; --repair brings it back",
+    "doctor": "what is wrong with settings, folders, registry and endpoint, and what to do about it",
 }
 """Name and short help; the module is only imported for the one that is called."""
 

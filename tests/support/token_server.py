@@ -75,7 +75,7 @@ class TokenServer:
         }
 
     def answer(self, how: str, scope: str, *, valid: bool) -> dict[str, object]:
-        """The token document; an account that is not valid may nothing, and without a scope there is nothing to allow."""
+        """The token document; an account that is not valid may nothing, nor who names no scope."""
         kind, name, action = scope.split(":") if scope else ("", "", "")
         granted = valid and action in {"pull", "*"}
         access: list[dict[str, object]] = [{"type": kind, "name": name, "actions": [action]}] if granted else []

@@ -26,7 +26,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     """In the order in which people need them."""
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
     answers = ["why", "events", "missed", "parked"]
-    operators = ["history", "rollback", "hold", "release", "uninstall", "verify"]
+    operators = ["history", "rollback", "hold", "release", "uninstall", "verify", "doctor"]
     assert list(COMMANDS) == contract + answers + operators
     assert [command.name for command in commands()] == list(COMMANDS)
 
