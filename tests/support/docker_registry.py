@@ -46,6 +46,8 @@ class DockerRegistry:
     """Its section of that name; like ``tls``, it counts from the next `start`, so that a test pushes first."""
     tls: Mapping[str, object] | None = None
     """Its section ``http.tls``."""
+    notifications: Mapping[str, object] | None = None
+    """Its section of that name, word for word, in the place of ``notify``."""
     _folder: Path = field(init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
@@ -143,7 +145,9 @@ class DockerRegistry:
             config["auth"] = dict(self.auth)
         if self.tls is not None:
             config["http"] = {"addr": self.authority, "secret": "of a test", "tls": dict(self.tls)}
-        if self.notify is not None:
+        if self.notifications is not None:
+            config["notifications"] = dict(self.notifications)
+        elif self.notify is not None:
             config["notifications"] = {"events": {"includereferences": True}, "endpoints": [_endpoint(self.notify)]}
         return config
 

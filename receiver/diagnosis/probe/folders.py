@@ -111,8 +111,9 @@ def _links(state: Path) -> Iterator[str]:
 
 
 def _interrupted(state: Path) -> int:
+    """What has a journal; the rest are old trees, which the next start removes."""
     try:
-        return sum(1 for _ in (state / "transactions").iterdir())
+        return sum(1 for folder in (state / "transactions").iterdir() if (folder / "journal.json").exists())
     except OSError:
         return 0
 
