@@ -103,7 +103,7 @@ def commands() -> str:
     """``docs/reference/commands.md``."""
     parts = ["# Commands", "", _NOTE, "", "`addon-sync COMMAND`, or `python -m receiver COMMAND`.", ""]
     parts += ["| exit code | |", "|---|---|", "| 0 | done, also where there was nothing to do |"]
-    parts += ["| 1 | at least one addon failed |", "| 2 | usage or configuration |"]
+    parts += ["| 1 | at least one addon failed; `doctor`: something is broken |", "| 2 | usage or configuration |"]
     with click.Context(cli, info_name="addon-sync") as context:
         for name in COMMANDS:
             command = cli.get_command(context, name)

@@ -66,17 +66,18 @@ async def examine(settings: Settings, *, notify: bool) -> Report:
 
     report = Report(settings=list(together.rows(settings)))
     report.findings += together.judge(settings)
+    occupied = None
     try:
         occupied = await within(_SECONDS, lambda: _occupied(settings))
     except (ConfigError, TimeoutError) as error:
-        occupied = _Occupied(held=False, holder=None)
         report.findings.append(broken("folders.lock", _words(error), "run addon-sync doctor as the account of serve"))
-    looks = (
+    looks = [
         _collected("folders", _look_at_folders(settings, occupied)),
         _collected("registry", look_at_registry(settings, report.addons)),
-        _collected("endpoint", _look_at_endpoint(settings, occupied, notify=notify)),
-        _collected("journal", _look_at_journal(settings, occupied)),
-    )
+    ]
+    if occupied is not None:  # else nobody can say whether serve runs
+        looks.append(_collected("endpoint", _look_at_endpoint(settings, occupied, notify=notify)))
+        looks.append(_collected("journal", _look_at_journal(settings, occupied)))
     for findings in await asyncio.gather(*looks):
         report.findings += findings
     return report
@@ -103,7 +104,7 @@ def _occupied(settings: Settings) -> _Occupied:
     return _Occupied(held=held, holder=lock.holder() if held else None)
 
 
-async def _look_at_folders(settings: Settings, occupied: _Occupied) -> AsyncIterator[Finding]:
+async def _look_at_folders(settings: Settings, occupied: _Occupied | None) -> AsyncIterator[Finding]:
     facts = await within(
         _SECONDS,
         lambda: host_facts(
@@ -114,8 +115,11 @@ async def _look_at_folders(settings: Settings, occupied: _Occupied) -> AsyncIter
         ),
     )
     needed = settings.max_layer_size + settings.max_addon_size
-    for finding in folders.judge(facts, held=occupied.held, needed=needed, files=settings.max_files):
+    held = occupied is None or occupied.held
+    for finding in folders.judge(facts, held=held, needed=needed, files=settings.max_files):
         yield finding
+    if occupied is None:
+        return
     if occupied.held:
         yield ok("folders.lock", f"{occupied.holder or 'another process'} works on them")
     else:

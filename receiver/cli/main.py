@@ -88,7 +88,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 at least one addon failed, 2 usage or configuration."""
+    """Run the command line. Exit codes: 0 done, 1 something failed, 2 usage or configuration."""
     gc.set_threshold(*_COLLECT)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

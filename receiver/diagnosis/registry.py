@@ -95,7 +95,9 @@ def judge_addons(looked: list[Looked], unasked: int) -> Iterator[Finding]:
     for one in looked:
         if one.error is not None:
             yield warning(
-                check, f"{one.repository}: {one.error}", "push a tag that is a version, or remove the repository"
+                check,
+                f"{one.repository}: {one.error}",
+                "push a tag that is a version; what is no addon belongs elsewhere",
             )
         elif not one.certain:
             yield warning(

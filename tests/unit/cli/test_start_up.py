@@ -38,7 +38,7 @@ def test_ls_loads_what_reads_the_catalogue_only(tmp_path: Path, output: str) -> 
     assert "yaml" in found
 
 
-@pytest.mark.parametrize("command", ["serve", "sync", "poll", "replay", "status"])
+@pytest.mark.parametrize("command", ["serve", "sync", "poll", "replay", "status", "doctor"])
 def test_help_of_a_command_needs_no_server_and_no_client(command: str) -> None:
     """Whoever asks how to use it does not use it yet."""
     assert loaded(command, "--help") & {"aiohttp", "rich", "prometheus_client", "sqlite3"} == set()
