@@ -121,8 +121,11 @@ def load(
     given = {setting.name: _given(setting, sources, system) for setting in SETTINGS}
     values: dict[str, Any] = {setting.field: _value(setting, sources, system) for setting in SETTINGS}
     values["docker_config"] = values["docker_config"] or _docker_folder(environment, system)
-    if values["no_proxy"] is None:
-        values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
+    if values["no_proxy"] is None and values["proxy"] is not None:
+        found = _no_proxy(environment)
+        values["no_proxy"] = _parsed(_BY_KEY["no_proxy"], found.text or "", found.name)
+        given["ADDON_SYNC_NO_PROXY"] = found if found.text else given["ADDON_SYNC_NO_PROXY"]
+    values["no_proxy"] = values["no_proxy"] or ()
     values["senders"] = sender_secrets(from_file.values, from_file.name)
     values["given"] = given | _given_to_senders(from_file)
     _complete(values, local_only=local_only)
@@ -243,10 +246,9 @@ def _docker_folder(environment: Mapping[str, str], system: str) -> Path | None:
     return Path(home) / ".docker" if home else None
 
 
-def _no_proxy(environment: Mapping[str, str]) -> tuple[Exemption, ...]:
+def _no_proxy(environment: Mapping[str, str]) -> Given:
     name = "NO_PROXY" if "NO_PROXY" in environment else "no_proxy"
-    exemptions: tuple[Exemption, ...] = _parsed(_BY_KEY["no_proxy"], environment.get(name, ""), name)
-    return exemptions
+    return Given("environment", name, environment.get(name, ""))
 
 
 def _check_folders(values: dict[str, Any]) -> None:

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from receiver.config import Settings
-from receiver.diagnosis import endpoint, folders, tasks
+from receiver.diagnosis import endpoint, folders, network, tasks
 from receiver.diagnosis import settings as together
 from receiver.diagnosis.finding import Finding, broken, ok, warning
 from receiver.diagnosis.probe import http, sqlite
 from receiver.diagnosis.probe.bounded import within
 from receiver.diagnosis.probe.folders import host_facts
-from receiver.diagnosis.probe.network import free_port
+from receiver.diagnosis.probe.network import Way, free_port, reach
 from receiver.diagnosis.registry import Looked
 from receiver.document import InvalidDocument
 from receiver.errors import ConfigError, QueueUnavailable, ReceiverError
@@ -33,7 +33,7 @@ from receiver.tasks.task import Task
 _SECONDS = 10.0
 """For one probe that has no limit of its own."""
 _CHECK_SECONDS = 20.0
-"""For a look at the queue's file, which may be large."""
+"""For a look at the queue's file, which may be large, and for a way of several steps."""
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where others listen
 
 
@@ -140,6 +140,9 @@ async def _look_at_endpoint(settings: Settings, occupied: _Occupied, *, notify: 
     origin = _reachable(actual)
     try:
         tls = await within(_SECONDS, lambda: _pinned(settings, origin))
+        if tls is not None:
+            async for finding in _own_certificate(origin, tls):
+                yield finding
         ready = await within(_SECONDS, lambda: http.ask(origin, "GET", "/readyz", headers={}, tls=tls))
         for finding in endpoint.judge_ready(ready, origin):
             yield finding
@@ -147,6 +150,15 @@ async def _look_at_endpoint(settings: Settings, occupied: _Occupied, *, notify: 
             yield await _notify(settings, origin, tls)
     except http.NoAnswer as error:
         yield endpoint.judge_silence(origin, str(error))
+
+
+async def _own_certificate(origin: str, tls: ssl.SSLContext) -> AsyncIterator[Finding]:
+    """Judge what senders are shown; where that fails, the request that follows says why."""
+    url = urlsplit(origin)
+    way = Way(host=url.hostname or "", port=url.port or 0, tls=tls)
+    reached = await within(_CHECK_SECONDS, lambda: reach(way))
+    if reached.certificate is not None and reached.protocol is not None:
+        yield network.judge_certificate("endpoint.tls", reached.certificate, reached.protocol, now=time.time())
 
 
 async def _without_serve(settings: Settings) -> AsyncIterator[Finding]:

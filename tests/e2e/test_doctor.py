@@ -140,7 +140,9 @@ def test_a_receiver_with_tls(site: Site, tmp_path: Path, listen: dict[str, str])
     pair, other = first.sign("receiver"), second.sign("receiver")
     tls = {"ADDON_SYNC_TLS_CERT": str(pair.cert), "ADDON_SYNC_TLS_KEY": str(pair.key)}
     with site.serve(**tls):
-        assert doctor(site.host, **listen, **tls).standing("endpoint.notification") == {"ok"}
+        found = doctor(site.host, **listen, **tls)
+        assert found.standing("endpoint.notification") == found.standing("endpoint.tls") == {"ok"}
+        assert "127.0.0.1, localhost" in found.text("endpoint.tls")
         wrong = {"ADDON_SYNC_TLS_CERT": str(other.cert), "ADDON_SYNC_TLS_KEY": str(other.key)}
         assert "shows another certificate" in doctor(site.host, **listen, **wrong).text("endpoint.notification")
         assert "ADDON_SYNC_TLS_CERT is not among" in doctor(site.host, **listen).text("endpoint.notification")

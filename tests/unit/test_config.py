@@ -142,6 +142,9 @@ def test_each_value_tells_where_it_comes_from(loaded: Loader, tmp_path: Path) ->
     assert settings.given["senders.ghcr"] == Given("file", f"senders.ghcr in {loaded.file}")
     assert settings.given["senders.quay"] == Given("file", f"senders.quay_file in {loaded.file}", str(secret))
     assert "S3cret" not in repr(settings.given)
+    proxied = loaded({"ADDON_SYNC_PROXY": "http://p:1", "NO_PROXY": ".local"})
+    assert proxied.given["ADDON_SYNC_NO_PROXY"] == Given("environment", "NO_PROXY", ".local")
+    assert loaded({"NO_PROXY": ".local"}).given["ADDON_SYNC_NO_PROXY"] == Given("default")
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Loader) -> None:

@@ -37,8 +37,8 @@ def command(
     """Look at settings, folders, registry, endpoint and journal: what is wrong, and what to do about it.
 
     Exit code 1 where something is broken. Give it the settings of serve, and run it as the account of serve. Nothing
-    is changed. The notification is for an addon that is installed, and so a hint to look at it; where there is none,
-    for a repository that is not ours.
+    is changed by the command itself. The notification is for an addon that is installed, and so a hint to look at it,
+    which brings an update that is waiting; where nothing is installed, it is for a repository that is not ours.
 
     With --sender, standard output is what a registry must be told, ready to paste, and standard error where to put it
     and what to mind. It holds no secret.
