@@ -134,6 +134,32 @@ def test_where_nothing_is_installed_the_event_concerns_nobody(site: Site, listen
         assert (counted, serving.text("/metrics").count('reason="other repository"} 1.0')) == (1, 1)
 
 
+def test_a_held_addon_is_no_example(site: Site, tmp_path: Path, listen: dict[str, str]) -> None:
+    """Its hold would be told in the log, and no look would follow."""
+    with site.serve():
+        pushed = push_addon(site.registry.url, "monitoring", artifact(tmp_path, addon="monitoring"))
+        wait_for("it is installed", lambda: site.host.digest("monitoring") == str(pushed))
+        assert site.host.run("hold", "monitoring").returncode == 0
+        assert "concerns no addon" in doctor(site.host, **listen).text("endpoint.notification")
+
+
+def test_a_credential_of_the_sender_in_the_place_of_a_token(site: Site, tmp_path: Path) -> None:
+    """Where others can reach the receiver, which then is asked at an address of this host."""
+    file = tmp_path / "addon-sync.yaml"
+    everywhere = {"ADDON_SYNC_LISTEN": f"0.0.0.0:{site.port}", "ADDON_SYNC_TOKEN": ""}
+    for sender, words in (("distribution", "concerns no addon"), ("ghcr", "shows no credential of a sender")):
+        file.write_text(f"senders: {{{sender}: {SECRETS[2]}}}\n")
+        serving = site.serve(**everywhere)
+        serving.arguments = ("--config", str(file))
+        with serving:
+            found = doctor(site.host, "--config", str(file), **everywhere)
+            assert words in found.text("endpoint.notification")
+            assert f"http://127.0.0.1:{site.port}/v1" in found.text("endpoint.notification")
+            assert found.broken == set()
+            assert found.standing("settings.tls") == {"warning"}
+            assert serving.stop() == 0
+
+
 def test_a_receiver_with_tls(site: Site, tmp_path: Path, listen: dict[str, str]) -> None:
     """Its certificate is the one in the file, whoever signed it; the token goes to no other."""
     first, second = Authority(tmp_path), Authority(tmp_path, "another")
