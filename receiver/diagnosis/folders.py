@@ -100,7 +100,7 @@ def _state(facts: HostFacts) -> Iterator[Finding]:
 
 def _let(folder: FolderFacts) -> str:
     owner = f"; it belongs to {folder.owner_name}" if folder.owner_name else ""
-    return f"let the account of addon-sync write there, on a volume that is not read-only{owner}"
+    return f"let the account of addon-sync write there (rights, room, a volume that is not read-only){owner}"
 
 
 def _inside(facts: HostFacts, *, held: bool) -> Iterator[Finding]:
