@@ -10,11 +10,12 @@ import os
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from receiver.cli.running import through
 from receiver.config import Settings
 from receiver.diagnosis import endpoint, folders, network, tasks
 from receiver.diagnosis import settings as together
@@ -24,10 +25,11 @@ from receiver.diagnosis.probe.bounded import within
 from receiver.diagnosis.probe.folders import host_facts
 from receiver.diagnosis.probe.network import Way, free_port, reach
 from receiver.diagnosis.registry import Looked
-from receiver.document import InvalidDocument
-from receiver.errors import ConfigError, QueueUnavailable, ReceiverError
+from receiver.errors import ConfigError, ReceiverError
 from receiver.lock import Holder, StateLock
-from receiver.sync.wire import read_queue
+from receiver.sync.engine import Report as Answer
+from receiver.sync.request import HealthRequest, TasksRequest
+from receiver.sync.views import QueueHealth
 from receiver.tasks.task import Task
 
 _SECONDS = 10.0
@@ -265,7 +267,7 @@ async def _look_at_journal(settings: Settings, occupied: _Occupied) -> AsyncIter
     file = settings.state_dir / "queue.sqlite"
     serving = occupied.served
     if serving is not None:
-        found = tasks.judge_tasks(await _asked(serving), served=True, now=time.time())
+        found = _judged(await _asked(serving), served=True)
     elif occupied.held:
         found = iter(
             [ok("journal.tasks", f"{occupied.holder or 'another process'} is at work, the tasks were not asked")]
@@ -281,17 +283,17 @@ async def _look_at_journal(settings: Settings, occupied: _Occupied) -> AsyncIter
         yield finding
 
 
-async def _asked(serving: Holder) -> Sequence[Task]:
-    headers = {"Authorization": f"Bearer {serving.token}"}
-    try:
-        answer = await within(
-            _SECONDS, lambda: http.ask(serving.url or "", "GET", "/v1/queue", headers=headers, tls=None, most=None)
-        )
-        if answer.status != 200:
-            raise QueueUnavailable(f"{serving} answers {answer.status} and no list of tasks")
-        return read_queue(answer.body).tasks
-    except (http.NoAnswer, InvalidDocument) as error:
-        raise QueueUnavailable(f"{serving} gave no list of tasks: {error}") from error
+async def _asked(serving: Holder) -> Sequence[Answer]:
+    return await within(_SECONDS, lambda: [*through(serving, TasksRequest()), *through(serving, HealthRequest())])
+
+
+def _judged(reports: Sequence[Answer], *, served: bool) -> Iterator[Finding]:
+    now = time.time()
+    listed = [report for report in reports if isinstance(report, Task)]
+    yield from tasks.judge_tasks(listed, served=served, now=now)
+    for report in reports:
+        if isinstance(report, QueueHealth):
+            yield from tasks.judge_journal(report.journal, now=now)
 
 
 def _is_ours(settings: Settings) -> bool:
@@ -301,8 +303,6 @@ def _is_ours(settings: Settings) -> bool:
 
 def _read_here(settings: Settings) -> list[Finding]:
     """Look at the file while the lock says that nobody else does."""
-    from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
-
     file = settings.state_dir / "queue.sqlite"
     lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     if not lock.try_acquire(command="doctor"):
@@ -313,6 +313,11 @@ def _read_here(settings: Settings) -> list[Finding]:
         problem = sqlite.quick_check(file, seconds=_CHECK_SECONDS)
         found = [tasks.judge_file(str(file), problem)]
         if problem is None:
-            view = asyncio.run(app.queue_view(settings))
-            found += tasks.judge_tasks(view.tasks, served=False, now=time.time())
+            found += _judged(asyncio.run(_views(settings)), served=False)
         return found
+
+
+async def _views(settings: Settings) -> list[Answer]:
+    from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
+
+    return [report for request in (TasksRequest(), HealthRequest()) async for report in app.view(settings, request)]

@@ -46,7 +46,7 @@ def run_all(settings: Settings, requests: Iterable[Request], *, command: str, re
             asyncio.run(_here(settings, requests, report))
             return
         for request in requests:
-            for line in _through(holder, request):
+            for line in through(holder, request):
                 report(line)
 
 
@@ -59,7 +59,7 @@ def view(settings: Settings, request: ViewRequest, *, command: str, report: Call
     lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     with _held_or_served(lock, command) as holder:
         if holder is not None:
-            for line in _through(holder, request):
+            for line in through(holder, request):
                 report(line)
         elif isinstance(request, EventsRequest) and request.follow:
             raise ConfigError("'addon-sync serve' does not run on this state folder: nothing new would come")
@@ -129,7 +129,13 @@ def _answers(holder: Holder) -> bool:
         return False
 
 
-def _through(holder: Holder, request: Request) -> Generator[Report, None, None]:
+def through(holder: Holder, request: Request) -> Generator[Report, None, None]:
+    """What the ``serve`` of ``holder`` reports on ``request``.
+
+    Raises:
+        InvalidNameError: the request names no possible addon.
+        QueueUnavailable: it refused, or the conversation was cut off.
+    """
     with _asked(holder, "POST", f"/v1/{request_kind(request)}", encode(request)) as response:
         try:
             for line in response:

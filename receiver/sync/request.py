@@ -144,11 +144,16 @@ class ParkedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TasksRequest:
+    """The list of tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRequest:
     """How journal and queue are."""
 
 
-ViewRequest = StatusRequest | WhyRequest | HistoryRequest | EventsRequest | ParkedRequest | HealthRequest
+ViewRequest = StatusRequest | WhyRequest | HistoryRequest | EventsRequest | ParkedRequest | TasksRequest | HealthRequest
 """Answered from what is there; nothing changes."""
 
 Request = (

@@ -15,6 +15,7 @@ from receiver.sync.request import (
     HistoryRequest,
     ParkedRequest,
     StatusRequest,
+    TasksRequest,
     ViewRequest,
     WhyRequest,
 )
@@ -77,7 +78,7 @@ class QueueHealth:
     journal: Health
 
 
-View = AddonStatus | Story | ReleaseFacts | Arrival | Done | Parked | QueueHealth
+View = AddonStatus | Story | ReleaseFacts | Arrival | Done | Parked | Task | QueueHealth
 
 
 class Views:
@@ -117,7 +118,7 @@ class Views:
                 yield view
 
     async def _listed(
-        self, request: StatusRequest | WhyRequest | HistoryRequest | ParkedRequest | HealthRequest
+        self, request: StatusRequest | WhyRequest | HistoryRequest | ParkedRequest | TasksRequest | HealthRequest
     ) -> Sequence[View]:
         match request:
             case StatusRequest():
@@ -128,6 +129,8 @@ class Views:
                 return await self.history(request.addon)
             case ParkedRequest():
                 return await self.parked()
+            case TasksRequest():
+                return await self._queue.tasks()
             case HealthRequest():
                 return [await self.health()]
 

@@ -21,6 +21,7 @@ from receiver.sync.request import (
     RollbackRequest,
     StatusRequest,
     SyncRequest,
+    TasksRequest,
     UninstallRequest,
     VerifyRequest,
     WhyRequest,
@@ -30,6 +31,7 @@ from receiver.sync.story import Story
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Parked, QueueHealth, ReleaseFacts
 from receiver.tasks.journal import Arrival, Done
+from receiver.tasks.task import Task
 
 REQUESTS: dict[str, type[Request]] = {
     "sync": SyncRequest,
@@ -48,6 +50,7 @@ REQUESTS: dict[str, type[Request]] = {
     "history": HistoryRequest,
     "events": EventsRequest,
     "parked": ParkedRequest,
+    "tasks": TasksRequest,
     "health": HealthRequest,
 }
 """By the last part of their paths."""
@@ -65,6 +68,7 @@ _REPORTS: dict[str, type[Report]] = {
     "arrival": Arrival,
     "done": Done,
     "parked": Parked,
+    "task": Task,
     "health": QueueHealth,
 }
 

@@ -112,7 +112,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, response: Response) -> None:
 
 
 def collect() -> list[Report]:
-    return list(running._through(SERVING, PollRequest()))
+    return list(running.through(SERVING, PollRequest()))
 
 
 def test_reports_come_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
