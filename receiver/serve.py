@@ -114,6 +114,8 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
         gap=gap,
     )
 
+    parts.views.next_poll = lambda: poller.next_at
+
     def missed(reason: Reason) -> None:
         metrics.missed_event(reason)
         poller.missed()

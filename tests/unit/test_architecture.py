@@ -27,7 +27,7 @@ PURE = (
     "receiver.errors",
     "receiver.oci",
     "receiver.registry.answers",
-    "receiver.registry.breaker",
+    "receiver.breaker",
     "receiver.registry.challenge",
     "receiver.registry.location",
     "receiver.registry.pages",

@@ -44,6 +44,7 @@ async def test_it_asks_at_start_and_at_every_interval_with_jitter(jitter: float,
         (task,) = await asked(queue, clock, NOW + number * pause)
         assert (task.repository, task.trigger) == (EVERYTHING, Trigger.POLL)
         assert task.created == NOW + number * pause
+        assert poller.next_at == NOW + (number + 1) * pause
         lease = await queue.lease(now=clock(), seconds=1)
         assert lease is not None
         await queue.complete(lease, unpark=True)
@@ -54,7 +55,9 @@ async def test_without_an_interval_it_asks_never() -> None:
     """Turned off is off."""
     clock = ManualClock()
     queue = ClockedQueue(clock)
-    await Poller(queue=queue, interval=0, clock=clock, sleep=clock.sleep).run()
+    poller = Poller(queue=queue, interval=0, clock=clock, sleep=clock.sleep)
+    await poller.run()
+    assert poller.next_at is None
     assert await queue.tasks() == []
     assert clock.slept == []
 
