@@ -73,6 +73,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._flux = Counter(
+            "addon_sync_flux_requests_total",
+            "Addons that FluxCD was to be told of, by result.",
+            ["result"],
+            registry=registry,
+        )
         self._releases: dict[str, tuple[str, str]] = {}
         self._bound: dict[tuple[str, str], Counter] = {}
         _watch_process(registry, proc)
@@ -129,6 +135,10 @@ class Metrics:
     def missed_event(self, reason: str) -> None:
         """Count a push that no event announced, or a time when events may have been lost."""
         self._missed.labels(reason).inc()
+
+    def flux_told(self, result: str) -> None:
+        """Count an addon that FluxCD was told of, or could not be."""
+        self._flux.labels(result).inc()
 
     def installed(self, repository: str, *, version: str, digest: str) -> None:
         """Show the release of ``repository``; the one before it disappears."""

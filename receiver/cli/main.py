@@ -31,6 +31,7 @@ COMMANDS = {
     "release": "end the hold of an addon",
     "uninstall": "remove what was delivered of an addon, and hold it",
     "verify": "compare every delivered file with what is there; --repair brings it back",
+    "register": "print the resources by which FluxCD watches an addon, for kubectl apply",
 }
 """Name and short help; the module is only imported for the one that is called."""
 
