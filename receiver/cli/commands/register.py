@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
-from receiver.cli.options import load_settings, settings_options
+from receiver.cli.options import load_settings, output_option, settings_options
+from receiver.cli.output import print_json
 from receiver.packaging.flux import kustomization, oci_repository, resource_name
 
 _SETTINGS = {
@@ -57,9 +58,15 @@ def _like(
     callback=_like(_SECRET, "the name of a Secret in k2s-addon-sync"),
     help="Secret with ca.crt, the authority of the registry's certificate",
 )
+@output_option
 @settings_options(only=_SETTINGS)
 def command(
-    addon: tuple[str, ...], interval: str, pull_secret: str | None, ca_secret: str | None, **options: Any
+    addon: tuple[str, ...],
+    interval: str,
+    pull_secret: str | None,
+    ca_secret: str | None,
+    output: str,
+    **options: Any,
 ) -> int:
     """Print the OCIRepository and the Kustomization by which FluxCD watches each ADDON, to apply once.
 
@@ -91,5 +98,8 @@ def command(
             secrets=secrets,
         )
         documents += [source, kustomization(name, addon=str(repository.leaf))]
-    yaml.safe_dump_all(documents, sys.stdout, sort_keys=False, explicit_start=True)
+    if output == "json":
+        print_json({"apiVersion": "v1", "kind": "List", "items": documents})
+    else:
+        yaml.safe_dump_all(documents, sys.stdout, sort_keys=False, explicit_start=True)
     return 0
