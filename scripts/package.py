@@ -48,7 +48,7 @@ def wheel(into: Path) -> Path:
 
 
 def site(into: Path, *, platform: str, python: str) -> None:
-    """Install the project and what it needs, for ``platform`` and ``python`` (such as 3.11), into the folder ``into``."""
+    """Install the project and what it needs into the folder ``into``, for ``platform`` and ``python`` (such as 3.11)."""
     chosen = ["--target", str(into), "--upgrade", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     chosen += [f"--python-version={python}", *(f"--platform={name}" for name in PLATFORMS[platform])]
     chosen += ["--constraint", str(PINS)]
@@ -83,21 +83,21 @@ def missing(folder: Path, *, platform: str, python: str) -> list[str]:
 
 
 def archive(into: Path, *, platform: str, python: str) -> Path:
-    """A single file for hosts that have Python: ``python addon-sync-….pyz``. It unpacks itself once, below the home folder.
+    """A single file for hosts that have Python: ``python addon-sync-….pyz``.
 
-    Packages with compiled parts cannot be imported from a zip file; shiv knows how to unpack them.
+    Packages with compiled parts cannot be imported from a zip file: shiv unpacks them once, below the home folder.
     """
     into.mkdir(parents=True, exist_ok=True)
     file = into / f"addon-sync-{__version__}-{platform}-python{python}.pyz"
     with tempfile.TemporaryDirectory(prefix="addon-sync-archive-") as folder:
         site(Path(folder), platform=platform, python=python)
-        _run([sys.executable, "-m", "shiv", "--site-packages", folder, "--entry-point", "receiver.cli.main:main",
-              "--python", "/usr/bin/env python3", "--reproducible", "--compressed", "--output-file", str(file)])  # fmt: skip
+        _run([sys.executable, "-m", "shiv", "--site-packages", folder, "--entry-point", "receiver.cli.main:main", "--python",
+              "/usr/bin/env python3", "--reproducible", "--compressed", "--output-file", str(file)])  # fmt: skip
     return file
 
 
 def windows(embedded: Path, into: Path) -> Path:
-    """The content of ``<K2S_INSTALL_DIR>\\bin\\addon-sync`` as a zip file, and as the folder that the image copies.
+    """What becomes ``bin/addon-sync`` in K2S_INSTALL_DIR, as a zip file, and as the folder that the image copies.
 
     ``embedded`` is Python's own embeddable package for Windows: no Python has to be installed on the host.
 

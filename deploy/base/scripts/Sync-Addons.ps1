@@ -7,6 +7,7 @@ Runs addon-sync for the Jobs of artifacts that were exported before it.
 Those Jobs call this file with the parameters of the script that addon-sync replaces. Settings are handed on by
 environment variables: no value is quoted, and none can be taken for a flag. Windows PowerShell 5.1; ASCII only.
 #>
+[CmdletBinding(PositionalBinding = $false)]
 param(
     [Parameter(Mandatory = $true)] [string] $RegistryUrl,
     [Parameter(Mandatory = $true)] [string] $K2sInstallDir,
@@ -14,6 +15,7 @@ param(
     [Parameter(Mandatory = $false)] [string] $Insecure = 'false',
     [Parameter(Mandatory = $false)] [string] $CheckDigest = 'false',
     [Parameter(Mandatory = $false)] [string] $AddonName = '',
+    [Parameter(Mandatory = $false)] [string] $ApplyIfEnabled = 'false',
     [Parameter(ValueFromRemainingArguments = $true)] [string[]] $Unknown = @()
 )
 $ErrorActionPreference = 'Stop'
@@ -23,6 +25,10 @@ function Write-SyncLog([string] $Mark, [string] $Message) {
     Write-Host "$(Get-Date -Format 'yyyy-MM-dd HH:mm:ss') [AddonSync]$Mark $Message"
 }
 
+$yes = 'true', '$true', '1'
+if ($yes -contains $ApplyIfEnabled) {
+    Write-SyncLog '[WARN]' 'ApplyIfEnabled: a sync starts nothing. Disable and enable the addon to apply its new version'
+}
 if ($Unknown.Count -gt 0) {
     Write-SyncLog '[WARN]' "Parameters that addon-sync does not know are left out: $($Unknown -join ' ')"
 }
@@ -34,7 +40,7 @@ if (-not $program) {
     Write-SyncLog '[ERROR]' "addon-sync is not installed in '$folder': unpack addon-sync-<version>-windows-amd64.zip there"
     exit 2
 }
-if ($AddonName -cnotmatch '^[a-z0-9._/-]*$') {
+if ($AddonName -cnotmatch '\A([a-z0-9][a-z0-9._/-]*)?\z') {
     Write-SyncLog '[ERROR]' "'$AddonName' is no name of an addon"
     exit 2
 }
@@ -43,7 +49,7 @@ $env:REGISTRY_URL = $RegistryUrl
 $env:K2S_INSTALL_DIR = $K2sInstallDir
 $env:INSECURE = $Insecure
 
-$check = @('true', '$true', '1') -contains $CheckDigest
+$check = $yes -contains $CheckDigest
 $words = @('sync')
 if ($AddonName -eq '' -and $check) { $words = @('poll') }
 if ($AddonName -ne '' -and $check) { $words += '--check-digest' }
