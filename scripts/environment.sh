@@ -121,6 +121,23 @@ get_registry() {
   PATH=$PATH:$unpacked
 }
 
+# A kubectl on PATH that builds overlays with components. Debian 13 packages one; the one of Debian 12 (1.20) is too old.
+get_kubectl() {
+  local unpacked=$cache/kubernetes-client/usr/bin
+  if command -v kubectl >/dev/null; then return 0; fi
+  if [ ! -x "$unpacked/kubectl" ]; then
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+    say "   kubectl is missing: unpacking the distribution's package below .cache/"
+    if ! unpack kubernetes-client; then
+      if ! { apt_update && unpack kubernetes-client; }; then
+        say "   could not get it, so that overlays are not built: install kubectl 1.21 or later"
+        return 1
+      fi
+    fi
+  fi
+  PATH=$PATH:$unpacked
+}
+
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (
   mkdir -p "$cache"

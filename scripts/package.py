@@ -1,7 +1,7 @@
 """Build what is brought to hosts, below ``dist/``: a wheel, a single-file archive, a folder for Windows, an SBOM.
 
-What it is put together from are wheels only, in the versions of ``deploy/images/pins.txt``: nothing is compiled, so that
-each platform's can be made on any machine.
+It is put together from wheels only, in the versions of ``deploy/images/pins.txt``: nothing is compiled, so that what is
+for one platform can be made on another.
 """
 
 import argparse
@@ -32,8 +32,8 @@ PLATFORMS = {
 _START = "from receiver.cli import main\n\nmain()\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PINS = """\
-# Written by ./scripts/package pins: the versions that images, archives and the SBOM are made of. A test compares them with
-# pyproject.toml.
+# Written by ./scripts/package pins: the versions that images, archives and the SBOM are made of.
+# A test compares them with pyproject.toml.
 """
 
 
@@ -48,7 +48,7 @@ def wheel(into: Path) -> Path:
 
 
 def site(into: Path, *, platform: str, python: str) -> None:
-    """Install the project and what it needs into the folder ``into``, for ``platform`` and ``python`` (such as 3.11)."""
+    """Install the project and what it needs for ``platform`` and ``python`` (such as 3.11) into the folder ``into``."""
     chosen = ["--target", str(into), "--upgrade", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     chosen += [f"--python-version={python}", *(f"--platform={name}" for name in PLATFORMS[platform])]
     chosen += ["--constraint", str(PINS)]
@@ -56,9 +56,17 @@ def site(into: Path, *, platform: str, python: str) -> None:
         _pip("install", *chosen, str(wheel(Path(folder))))
     while left_out := missing(into, platform=platform, python=python):
         _pip("install", *chosen, "--no-deps", *left_out)
-    shutil.rmtree(into / "bin", ignore_errors=True)  # scripts with the path of this machine's Python
-    for origin in into.glob("*.dist-info/direct_url.json"):  # the path of this machine's wheel
-        origin.unlink()
+    _forget_this_machine(into)
+
+
+def _forget_this_machine(folder: Path) -> None:
+    """Remove the scripts with the path of this machine's Python, and the note where the wheel came from."""
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for record in folder.glob("*.dist-info/RECORD"):
+        (record.parent / "direct_url.json").unlink(missing_ok=True)
+        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if "/direct_url.json," not in line and not line.startswith("../../bin/")]
+        record.write_text("".join(kept), encoding="utf-8", newline="\n")
 
 
 def missing(folder: Path, *, platform: str, python: str) -> list[str]:
@@ -91,8 +99,8 @@ def archive(into: Path, *, platform: str, python: str) -> Path:
     file = into / f"addon-sync-{__version__}-{platform}-python{python}.pyz"
     with tempfile.TemporaryDirectory(prefix="addon-sync-archive-") as folder:
         site(Path(folder), platform=platform, python=python)
-        _run([sys.executable, "-m", "shiv", "--site-packages", folder, "--entry-point", "receiver.cli.main:main", "--python",
-              "/usr/bin/env python3", "--reproducible", "--compressed", "--output-file", str(file)])  # fmt: skip
+        _run([sys.executable, "-m", "shiv", "--site-packages", folder, "--entry-point", "receiver.cli.main:main",
+              "--python", "/usr/bin/env python3", "--reproducible", "--compressed", "-o", str(file)])  # fmt: skip
     return file
 
 
