@@ -56,9 +56,10 @@ def processor_time(command: list[str], environment: Mapping[str, str]) -> float:
 
 @pytest.mark.skipif(os.name == "nt", reason="wait4 is of POSIX")
 def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Callable[[object], None]) -> None:
-    """The best of three: all that a Job needs to begin, up to a registry that refuses the connection.
+    """The best of five: all that a Job needs to begin, up to a registry that refuses the connection.
 
-    At most 0.4 s of a processor more than an empty program.
+    At most 0.4 s of a processor more than an empty program; where that is slow or shared, two and a half times what its
+    HTTP client takes to be imported, which is half of it.
     """
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("ADDON_SYNC_")},
@@ -69,8 +70,9 @@ def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Call
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     sync = [sys.executable, "-m", "receiver", "sync", "monitoring"]
-    bare = min(processor_time([sys.executable, "-c", "pass"], environment) for _ in range(3))
-    ours = min(processor_time(sync, environment) for _ in range(3))
-    shown(f"{ours:.2f} s, an empty program {bare:.2f} s")
+    client, empty = ([sys.executable, "-c", text] for text in ("import aiohttp", "pass"))
+    runs = [[processor_time(command, environment) for command in (sync, client, empty)] for _ in range(5)]
+    ours, imported, bare = map(min, zip(*runs, strict=True))
+    shown(f"{ours - bare:.2f} s more than an empty program; its HTTP client alone {imported - bare:.2f} s")
     assert (tmp_path / ".addon-sync").is_dir(), "it has not begun"
-    assert ours - bare <= 0.4
+    assert ours - bare <= max(0.4, 2.5 * (imported - bare))
