@@ -1,5 +1,6 @@
 """The overlays of deploy/: they build, a cluster takes them, and every name is the one that clusters know already."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,26 @@ def test_removing_the_namespace_removes_all_of_it() -> None:
     for overlay in OVERLAYS:
         outside = [one["kind"] for one in build(DEPLOY / overlay) if "namespace" not in one["metadata"]]
         assert outside == ["Namespace"]
+
+
+def test_the_overlay_of_the_guide_builds(tmp_path: Path) -> None:
+    """What people copy: its components, its patches, and an image elsewhere."""
+    guide = (DEPLOY.parent / "docs/how-to/deploy-receiver.md").read_text(encoding="utf-8")
+    text = textwrap.dedent(guide.partition("```yaml\n")[2].partition("   ```")[0])
+    text = text.replace("host-files", "podmonitor").replace("# images:", "images:")
+    up = "/".join([".."] * (len(tmp_path.parts) - 1))
+    (tmp_path / "kustomization.yaml").write_text(text.replace("../deploy", f"{up}{DEPLOY.resolve()}"), encoding="utf-8")
+    resources = build(tmp_path)
+    for resource in resources:
+        judge(resource)
+    assert find(resources, "ConfigMap", "addon-sync-config")["data"] == {
+        "REGISTRY_URL": "oci://registry.example.local:5000",
+        "K2S_INSTALL_DIR": "C:\\k",
+        "INSECURE": "false",
+        "ADDON_SYNC_POLL_INTERVAL": "10m",
+    }
+    [container] = pod(find(resources, "Deployment", "addon-sync-receiver"))["containers"]
+    assert container["image"] == f"registry.example.local:5000/addon-sync-windows:{__version__}"
 
 
 def test_every_component_is_tried() -> None:
