@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from receiver import __version__
-from receiver.packaging.flux import NAMESPACE
+from receiver.packaging.flux import NAMESPACE, resource_name
 from receiver.secret import Secret
 from receiver.sync.outcome import Outcome, Surveyed
 
@@ -82,10 +82,12 @@ class FluxWebhook:
 
     async def _deliver(self, session: aiohttp.ClientSession, repository: str) -> None:
         addon = repository.rpartition("/")[2]
+        # What the Receiver's filter compares is the name that Flux knows.
+        document = {"addon": addon, "repository": repository, "resource": resource_name(addon)}
         problem = ""
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
-            problem = await self._post(session, {"addon": addon, "repository": repository})
+            problem = await self._post(session, document)
             if not problem:
                 _log.debug("FluxCD was told", extra={"addon": addon})
                 self._told("delivered")

@@ -4,32 +4,26 @@ Flux sees a new version, unpacks the manifests layer, and applies the folder ``g
 that runs ``addon-sync sync``. Names and labels are those that clusters have already: ``docs/how-to/deploy-flux.md``.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from receiver.addon import AddonName
-from receiver.errors import InvalidNameError
 from receiver.oci.media import MANIFESTS
 
 NAMESPACE = "k2s-addon-sync"
-_MAX_NAME = 63 - len("addon-sync-")
-"""A Job's name is a label of its pods, and those have 63 characters (RFC 1123, Kubernetes "Names")."""
+_MAX_NAME = 63
+"""Characters: the name of a Job becomes a label of its pods (Kubernetes, "Labels and Selectors")."""
 
 Resource = Mapping[str, Any]
 
 
-def resource_name(addon: AddonName) -> str:
-    """What the resources of ``addon`` are called.
-
-    Raises:
-        InvalidNameError: it is a repository, but nothing that Kubernetes could name a resource after.
-    """
-    if "_" in addon or len(addon) > _MAX_NAME or ".-" in addon or "-." in addon or ".." in addon:
-        raise InvalidNameError(
-            f"{addon!r} cannot be the name of a Kubernetes resource: letters, digits, '-' and single '.', at most "
-            f"{_MAX_NAME} characters. The receiver and the poller install it all the same"
-        )
-    return f"addon-sync-{addon}"
+def resource_name(leaf: str) -> str:
+    """``addon-sync-<leaf>``; where Kubernetes would not take that for a name (RFC 1123), one like it with a hash."""
+    name = f"addon-sync-{leaf}".replace("_", "-").replace(".", "-")
+    if len(name) <= _MAX_NAME and name == f"addon-sync-{leaf}":
+        return name
+    # Two addons must not share it.
+    return f"{name[: _MAX_NAME - 9].rstrip('-')}-{hashlib.sha256(leaf.encode()).hexdigest()[:8]}"
 
 
 def oci_repository(
@@ -85,6 +79,6 @@ def _metadata(name: str, *, addon: str, component: str) -> Resource:
         "app.kubernetes.io/name": "addon-sync",
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/part-of": "k2s",
-        "k2s.io/addon": addon,
+        "k2s.io/addon": addon[:_MAX_NAME],
     }
     return {"name": name, "namespace": NAMESPACE, "labels": labels}

@@ -58,7 +58,7 @@ def test_all_can_be_uninstalled_before_the_program_goes(quiet_site: Site, tmp_pa
 
 
 def test_it_can_come_back(quiet_site: Site, tmp_path: Path) -> None:
-    """With the state gone, the addons count as the host's own: the next sync adopts them and deletes nothing of yours."""
+    """With the state gone, the addons count as the host's own: the next sync adopts them, deleting nothing of yours."""
     host = quiet_site.host
     delivered(quiet_site, tmp_path, "monitoring")
     shutil.rmtree(host.state)

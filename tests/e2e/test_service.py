@@ -65,7 +65,11 @@ def test_a_push_is_told_to_flux(
         push_addon(site.registry.url, "monitoring", artifact(tmp_path, addon="monitoring"))
         path, body = heard.get(timeout=20)
     assert path == "/hook/" + hashlib.sha256(b"a wordaddon-synck2s-addon-sync").hexdigest()
-    assert json.loads(body) == {"addon": "monitoring", "repository": "addons/monitoring"}
+    assert json.loads(body) == {
+        "addon": "monitoring",
+        "repository": "addons/monitoring",
+        "resource": "addon-sync-monitoring",
+    }
 
 
 def test_a_webhook_without_its_token_is_a_mistake(quiet_site: Site) -> None:

@@ -1,12 +1,11 @@
 """What ``addon-sync register`` prints: what Flux takes, under the names that the documentation tells."""
 
 import json
+import re
 
 import pytest
 import yaml
 
-from receiver.addon import AddonName
-from receiver.errors import InvalidNameError
 from receiver.packaging.flux import resource_name
 from tests.support.kustomize import DEPLOY, judge
 from tests.unit.cli.conftest import Run
@@ -110,13 +109,18 @@ def test_the_registry_is_the_only_setting_that_it_needs(run: Run) -> None:
     assert ended.out == ""
 
 
-@pytest.mark.parametrize("name", ["my_addon", "x" * 53, "a.-b"])
-def test_an_addon_that_kubernetes_cannot_name_is_told_apart(name: str) -> None:
-    """The receiver installs it; only Flux cannot be asked to watch it."""
-    with pytest.raises(InvalidNameError):
-        resource_name(AddonName(name))
+@pytest.mark.parametrize("name", ["my_addon", "a.b", "x" * 53, "x" * 64, "x" * 53 + "-y"])
+def test_a_name_that_kubernetes_does_not_take_becomes_one_like_it(run: Run, name: str) -> None:
+    """The registry knows the repository by its own name all the same."""
+    for resource in yaml.safe_load_all(run("register", name, *REGISTRY).out):
+        judge(resource)
+        assert re.fullmatch(r"addon-sync-[a-z0-9-]*[a-z0-9]", resource["metadata"]["name"])
+        assert len(resource["metadata"]["name"]) <= 63
+        if resource["kind"] == "OCIRepository":
+            assert resource["spec"]["url"].endswith(f"/addons/{name}")
 
 
-def test_a_job_may_still_be_named_after_the_longest_name() -> None:
-    """Its pods carry its name as a label, of 63 characters at most."""
-    assert len(resource_name(AddonName("x" * 52))) == 63
+def test_no_two_addons_share_a_resource() -> None:
+    """Neither by what is replaced in a name, nor by what is cut off; a name that fits is kept."""
+    assert len({resource_name(name) for name in ("a-b", "a_b", "a.b", "x" * 52, "x" * 53, "x" * 54)}) == 6
+    assert resource_name("x" * 52) == f"addon-sync-{'x' * 52}"

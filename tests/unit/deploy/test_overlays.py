@@ -217,7 +217,7 @@ def test_flux_and_the_receiver_share_a_token_and_a_name(with_components: Path) -
         "key": "token",
     }
     assert environment["ADDON_SYNC_FLUX_WEBHOOK"]["value"] == "http://webhook-receiver.flux-system.svc"
-    assert hook["spec"]["resourceFilter"] == "res.metadata.name == 'addon-sync-' + req.addon"
+    assert hook["spec"]["resourceFilter"] == "res.metadata.name == req.resource"
     [watched] = hook["spec"]["resources"]
     template = yaml.safe_load((DEPLOY / "fluxcd/per-addon/ocirepository-template.yaml").read_text(encoding="utf-8"))
     assert (watched["apiVersion"], watched["kind"]) == (template["apiVersion"], template["kind"])
