@@ -3,7 +3,9 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,22 @@ def test_what_images_copy_is_there_and_reaches_the_builder(text: str) -> None:
         for source in line.split()[:-1]:
             assert source.rstrip("/") in sent
             assert source == "dist/windows/" or (ROOT / source).exists()
+
+
+@pytest.mark.slow
+def test_what_reaches_the_builder_of_the_linux_image_is_enough(tmp_path: Path) -> None:
+    """Its files alone make the wheel that its pip would install; no container is built here."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "receiver", source / "receiver", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=110)
+    with zipfile.ZipFile(tmp_path / f"addon_sync-{__version__}-py3-none-any.whl") as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("receiver/")}
+    written = [path for path in (source / "receiver").rglob("*") if path.is_file()]
+    assert packed == {path.relative_to(source).as_posix() for path in written}
 
 
 def test_compose_gives_the_receiver_its_settings(tmp_path: Path) -> None:
