@@ -15,8 +15,8 @@ catalogue. The rooms, in that order:
 
 ``oci``, ``addon``, ``document``, ``links``, ``breaker`` and ``errors`` are the words that all of them share; ``config``
 (with ``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and ``sender_secrets``), ``log``,
-``lock``, ``report``, ``documents`` and ``metrics`` what a program needs besides. ``app`` builds it all, ``serve`` keeps
-it running, ``cli`` is the command line.
+``lock``, ``report``, ``documents``, ``metrics`` and ``systemd`` what a program needs besides; ``flux`` tells FluxCD of
+installations. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is the command line.
 """
 
 __version__ = "0.1.0"
