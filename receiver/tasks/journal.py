@@ -73,7 +73,7 @@ class Activity(Value, frozen=True):
     document: bytes
 
 
-class Arrival(Value, frozen=True):
+class Arrival(Value, frozen=True, tag="arrival"):
     """A delivery as the journal lists it."""
 
     id: int
@@ -91,7 +91,7 @@ class Arrival(Value, frozen=True):
     count: int = 1
 
 
-class Done(Value, frozen=True):
+class Done(Value, frozen=True, tag="done"):
     """An activity as the journal lists it."""
 
     id: int
@@ -114,6 +114,8 @@ class Wanted(Value, frozen=True):
     """True: arrivals only; False: activities only."""
     since: float | None = None
     until: float | None = None
+    quiet: bool = False
+    """Without what was ignored: blobs, pulls and other repositories may be most of what a registry tells."""
 
 
 def matches(entry: Entry, wanted: Wanted) -> bool:
@@ -130,6 +132,7 @@ def matches(entry: Entry, wanted: Wanted) -> bool:
     return (
         wanted.arrivals is not False
         and wanted.kind is None
+        and not (wanted.quiet and entry.verdict == "ignored")
         and wanted.sender in {None, entry.sender}
         and wanted.verdict in {None, entry.verdict}
         and (wanted.repository is None or any(_concerns(event, wanted.repository) for event in entry.events))
