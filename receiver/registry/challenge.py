@@ -93,7 +93,9 @@ def token_service(challenge: Challenge, *, registry: Origin, allowed: Collection
 
 def token_request(realm: Location, *, service: str | None, scope: str) -> Location:
     """The question to the token service. ``scope`` is ours: a wider one in the challenge is ignored."""
-    wanted = {"scope": scope} if service is None else {"service": service, "scope": scope}
+    # Several scopes are several parameters ("Requesting a Token"): a mount reads one repository and writes another.
+    scopes = [("scope", one) for one in scope.split(" ")]
+    wanted = scopes if service is None else [("service", service), *scopes]
     query = "&".join(part for part in (realm.query, urlencode(wanted)) if part)
     return realm.at(f"{realm.path}?{query}")
 

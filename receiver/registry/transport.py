@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +71,17 @@ class Transport:
         self._lock = asyncio.Lock()
 
     async def send(
-        self, method: str, location: Location, headers: Mapping[str, str], *, body: bytes | None = None
+        self,
+        method: str,
+        location: Location,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        seconds: float = HEAD_DEADLINE,
     ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
+
+        ``seconds``: until then the body must be sent, and the head be there.
 
         Raises:
             ConfigError: a TLS file cannot be used.
@@ -85,7 +93,7 @@ class Transport:
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
         with self._watched(location.origin), translated(location.origin):
-            async with asyncio.timeout(HEAD_DEADLINE):
+            async with asyncio.timeout(seconds):
                 return await session.request(
                     method,
                     URL(location.url, encoded=True),

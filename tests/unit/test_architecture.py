@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 PURE = (
     "receiver.addon",
+    "receiver.catalog.archive",
+    "receiver.catalog.header",
     "receiver.catalog.layout",
     "receiver.catalog.names",
     "receiver.document",
@@ -37,7 +39,13 @@ PURE = (
 )
 """Rooms and modules that decide, and leave time, chance, files, sockets and logs to those who call them."""
 
-TYPES = ("receiver.catalog.record", "receiver.catalog.release", "receiver.sync.ports", "receiver.sync.request")
+TYPES = (
+    "receiver.catalog.record",
+    "receiver.catalog.release",
+    "receiver.packaging.ports",
+    "receiver.sync.ports",
+    "receiver.sync.request",
+)
 """Protocols and values without behaviour, the doors between rooms: every room may import them."""
 
 IMPURE = frozenset(
@@ -58,7 +66,7 @@ COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.se
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiofiles": ("receiver.blobs",),
-    "aiohttp": ("receiver.packaging.push", "receiver.registry", "receiver.server"),
+    "aiohttp": ("receiver.registry", "receiver.server"),
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),
