@@ -14,8 +14,8 @@ catalogue. The rooms, in that order:
 
 ``oci``, ``addon``, ``document``, ``links`` and ``errors`` are the words that all of them share; ``config`` (with
 ``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and ``sender_secrets``), ``log``, ``lock``,
-``report`` and ``metrics`` what a program needs besides. ``app`` builds it all, ``serve`` keeps it running, ``cli`` is
-the command line.
+``report`` and ``metrics`` what a program needs besides. ``app`` builds it all (``connect`` only the
+registry's client), ``serve`` keeps it running, ``cli`` is the command line.
 """
 
 __version__ = "0.1.0"

@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from receiver import __version__
 from receiver.blobs import BlobStore
 from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import remove_tree
@@ -15,20 +15,17 @@ from receiver.catalog.names import NameLimits
 from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
+from receiver.connect import document_limits, registry_client
 from receiver.errors import QueueUnavailable, ReceiverError
-from receiver.oci.manifest import DocumentLimits
-from receiver.registry.auth import Credentials, CredentialSource, IdentityToken
+from receiver.packaging.source import ArchiveSource
 from receiver.registry.client import RegistryClient
-from receiver.registry.docker_config import DockerConfig
-from receiver.registry.location import Location
-from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
-from receiver.registry.transport import TlsFiles
 from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine, QueueView, Report
+from receiver.sync.importing import Imported, Importing
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.ports import Progress
+from receiver.sync.ports import Progress, Registry
 from receiver.sync.request import OperatorRequest, Request
 from receiver.sync.retention import Retention
 from receiver.sync.status import DesiredFacts, HoldFacts, InstalledFacts
@@ -57,35 +54,6 @@ class Parts:
     retention: Retention
 
 
-def registry_client(settings: Settings) -> RegistryClient:
-    """The client of the configured registry; it opens nothing yet."""
-    return RegistryClient(
-        settings.registry,
-        credentials=_credential_source(settings),
-        token_services=settings.token_services,
-        tls=TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key),
-        proxy=None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy),
-        request_rate=settings.request_rate,
-        user_agent=f"addon-sync/{__version__}",
-        max_document_size=document_limits(settings).max_size,
-    )
-
-
-def _credential_source(settings: Settings) -> CredentialSource:
-    """The settings; without a user name there, Docker's configuration."""
-    docker = None
-    if settings.docker_config is not None:
-        docker = DockerConfig(settings.docker_config, Location.of(settings.registry).origin)
-
-    def credentials() -> Credentials | IdentityToken | None:
-        if settings.registry_username is None:
-            return None if docker is None else docker()
-        password = settings.registry_password.word()
-        return None if password is None else Credentials(username=settings.registry_username, password=password)
-
-    return credentials
-
-
 def archive_limits(settings: Settings) -> ArchiveLimits:
     """What the layers of one artifact may ask for."""
     return ArchiveLimits(
@@ -105,15 +73,6 @@ def archive_limits(settings: Settings) -> ArchiveLimits:
     )
 
 
-def document_limits(settings: Settings) -> DocumentLimits:
-    """What a manifest or index may ask for."""
-    return DocumentLimits(
-        max_size=settings.max_document_size,
-        max_layers=settings.max_layers,
-        max_index_entries=settings.max_index_entries,
-    )
-
-
 def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_tree) -> CatalogStore:
     """The catalogue; nothing is touched before it is prepared. ``sweep`` removes old trees."""
     limits = archive_limits(settings)
@@ -127,7 +86,7 @@ def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_
 
 
 def syncer(
-    settings: Settings, *, registry: RegistryClient, store: CatalogStore, blobs: BlobStore, progress: Progress
+    settings: Settings, *, registry: Registry, store: CatalogStore, blobs: BlobStore, progress: Progress
 ) -> Syncer:
     """What looks at and installs single addons."""
     policy = SyncPolicy(
@@ -203,6 +162,12 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
             catalogue=store,
             syncer=worker,
             queue=queue,
+            importing=Importing(
+                open_file=partial(ArchiveSource, limits=document_limits(settings)),
+                syncer_of=lambda source: syncer(settings, registry=source, store=store, blobs=blobs, progress=progress),
+                prefix=settings.repository_prefix,
+                clock=time.time,
+            ),
             prefix=settings.repository_prefix,
             clock=time.time,
         )
@@ -342,8 +307,8 @@ class _Marking:
     def __init__(self, retention: Retention) -> None:
         self._retention = retention
 
-    def __call__(self, report: Outcome | Surveyed | Changed | Verified) -> None:
-        came = isinstance(report, Outcome) and report.status == "installed"
+    def __call__(self, report: Outcome | Surveyed | Changed | Verified | Imported) -> None:
+        came = isinstance(report, Outcome | Imported) and report.status == "installed"
         if came or isinstance(report, Changed) or (isinstance(report, Verified) and report.repaired):
             self._retention.mark()
 

@@ -92,9 +92,12 @@ def load(
     environment: Mapping[str, str],
     file: Path | None,
     local_only: bool = False,
+    remote_only: bool = False,
     system: str = os.name,
 ) -> Settings:
-    """Judge all settings; ``flags`` by `Setting.key` (``…_file`` for secrets). ``local_only``: no registry is needed.
+    """Judge all settings; ``flags`` by `Setting.key` (``…_file`` for secrets).
+
+    ``local_only``: no registry is needed. ``remote_only``: no catalogue is, and none may be used with these settings.
 
     Raises:
         ConfigError: the text names the setting and where it came from.
@@ -110,6 +113,10 @@ def load(
     if values["no_proxy"] is None:
         values["no_proxy"] = _no_proxy(environment) if values["proxy"] is not None else ()
     values["senders"] = sender_secrets(from_file.values, from_file.name)
+    if remote_only:
+        values["install_dir"], values["state_dir"] = Path(), Path()
+    else:
+        _check_folders(values)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -180,7 +187,6 @@ def _from_file(file: Path) -> dict[str, str]:
 
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:
     """Judge what settings say together, and put in what follows from others."""
-    _check_folders(values)
     url = values["registry"]
     if url is None and not local_only:
         raise ConfigError("REGISTRY_URL is not set: give oci://host[:port] by --registry-url, environment or --config")

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import io
+import keyword
 import logging
 import sys
 
@@ -30,6 +31,9 @@ COMMANDS = {
     "hold": "leave an addon as it is until it is released",
     "release": "end the hold of an addon",
     "uninstall": "remove what was delivered of an addon, and hold it",
+    "export": "pack addons of the catalogue into one file, to be pushed or carried elsewhere",
+    "push": "put the addons of such a file into a registry",
+    "import": "install the addons of such a file without a registry",
     "verify": "compare every delivered file with what is there; --repair brings it back",
 }
 """Name and short help; the module is only imported for the one that is called."""
@@ -46,7 +50,8 @@ class _Commands(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"receiver.cli.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"receiver.cli.commands.{module}").command
         return command
 
     def resolve_command(

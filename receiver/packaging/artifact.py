@@ -10,6 +10,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -271,11 +272,24 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise InstallError(f"{folder} cannot be read: {error}") from error
 
 
-def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int) -> _Blob:
+def pack_layer(
+    members: Iterable[tuple[str, Path]], media_type: str, *, scratch: Path, mtime: int = 0, compress: bool = True
+) -> Layer:
+    """Pack files into a layer of its own, such as images or packages; names and order are the caller's.
+
+    Raises:
+        InstallError: a file cannot be read or written; ``scratch`` holds nothing of it.
+    """
+    blob = _pack(members, media_type, scratch, mtime, compress=compress)
+    assert isinstance(blob.content, Path)
+    return Layer(media_type=media_type, path=blob.content)
+
+
+def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int, *, compress: bool = True) -> _Blob:
     partial = scratch / f".{media_type.rpartition('/')[2]}.partial"
     try:
         with partial.open("wb") as file:
-            digest, size = _write_layer(members, file, mtime)
+            digest, size = _write_layer(members, file, mtime, compress=compress)
         path = partial.replace(scratch / digest.hex)
     except OSError as error:
         raise InstallError(f"a layer cannot be packed: {error}") from error
@@ -284,17 +298,19 @@ def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int
     return _Blob(media_type=media_type, digest=digest, size=size, content=path)
 
 
-def _write_layer(members: Iterable[_Member], file: BinaryIO, mtime: int) -> tuple[Digest, int]:
+def _write_layer(members: Iterable[_Member], file: BinaryIO, mtime: int, *, compress: bool) -> tuple[Digest, int]:
     measured = _Measured(file)
-    # No name and no time in the gzip header, and no owner in the entries: they would differ from machine to machine.
-    with (
-        gzip.GzipFile(
-            filename="", fileobj=cast("BinaryIO", measured), mode="wb", mtime=0, compresslevel=_LEVEL
-        ) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as archive,
-    ):
-        for name, path in members:
-            _add_member(archive, name, path, mtime)
+    with ExitStack() as stack:
+        stream = cast("BinaryIO", measured)
+        if compress:
+            # No name and no time in the header, and no owner in the entries: they differ from machine to machine.
+            zipped = gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0, compresslevel=_LEVEL)
+            stream = cast("BinaryIO", stack.enter_context(zipped))
+        archive = stack.enter_context(
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8")
+        )
+        for name, content in members:
+            _add_member(archive, name, content, mtime)
     return Digest(measured.hash.hexdigest()), measured.size
 
 
@@ -320,6 +336,9 @@ class _Measured:
         self.size = 0
         self._file = file
         self.flush: Callable[[], None] = file.flush
+
+    def tell(self) -> int:
+        return self.size
 
     def write(self, chunk: bytes) -> int:
         self.hash.update(chunk)

@@ -74,8 +74,8 @@ def deliveries(archive: LayoutArchive) -> list[Delivery]:
     return list(found.values())
 
 
-def artifact_of(archive: LayoutArchive, delivery: Delivery) -> Artifact:
-    """``delivery`` as it can be pushed; its blobs stay in the archive.
+def artifact_of(archive: LayoutArchive, delivery: Delivery, *, tag: Tag) -> Artifact:
+    """``delivery`` as it can be pushed under ``tag``; its blobs stay in the archive.
 
     Raises:
         ContentError: a blob is not in the archive, or has another size.
@@ -89,7 +89,7 @@ def artifact_of(archive: LayoutArchive, delivery: Delivery) -> Artifact:
     return Artifact(
         manifest=delivery.body,
         media_type=delivery.descriptor.media_type,
-        tag=delivery.tags[0],
+        tag=tag,
         annotations=delivery.manifest.annotations,
         blobs=blobs,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from receiver.addon import AddonRepository
 from receiver.document import InvalidDocument, convert, parse
 from receiver.errors import DeliveryError, RegistryError
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
@@ -24,7 +25,7 @@ from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 from receiver.webhook.decode import decode
 from receiver.webhook.event import Delivery
 
-Report = Outcome | Surveyed | Replayed | Changed | Verified
+Report = Outcome | Surveyed | Replayed | Changed | Verified | Imported
 """What a request streams back; `Replayed` comes first, once, for a replay."""
 
 

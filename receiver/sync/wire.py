@@ -2,11 +2,13 @@
 
 from receiver.document import Document, InvalidDocument, convert, encode, parse
 from receiver.sync.engine import QueueView, Report
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.sync.request import (
     HoldRequest,
+    ImportRequest,
     PollRequest,
     ReleaseRequest,
     ReplayRequest,
@@ -26,6 +28,7 @@ REQUESTS: dict[str, type[Request]] = {
     "release": ReleaseRequest,
     "uninstall": UninstallRequest,
     "verify": VerifyRequest,
+    "import": ImportRequest,
 }
 """By the last part of their paths."""
 _REPORTS: dict[str, type[Report]] = {
@@ -34,6 +37,7 @@ _REPORTS: dict[str, type[Report]] = {
     "replayed": Replayed,
     "changed": Changed,
     "verified": Verified,
+    "imported": Imported,
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from receiver import app
 from receiver.blobs import BlobStore
 from receiver.config import load
+from receiver.connect import registry_client
 from receiver.errors import AccessDenied, Unavailable
 from receiver.oci.digest import Digest
 from receiver.registry.client import RegistryClient
@@ -57,7 +57,7 @@ class Scene:
             "DOCKER_CONFIG": str(self.folder / "docker"),
             **settings,
         }
-        return app.registry_client(load(flags={}, environment=environment, file=None))
+        return registry_client(load(flags={}, environment=environment, file=None))
 
     async def pulls(self, **settings: str) -> bool:
         """Ask all kinds of questions; whether the layer came."""

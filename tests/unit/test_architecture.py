@@ -61,7 +61,7 @@ CLOCKS_AND_FILES = frozenset({"now", "utcnow", "today", "open"})
 """Calls of these names read the clock (``datetime.now``) or a file, without any import that would show it."""
 
 ADAPTERS = ("receiver.blobs", "receiver.catalog", "receiver.registry", "receiver.tasks.sqlite")
-COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.serve")
+COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.connect", "receiver.serve")
 """Who may know every room, and whom no room knows."""
 
 HOMES: Mapping[str, tuple[str, ...]] = {
