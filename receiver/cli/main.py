@@ -31,10 +31,10 @@ COMMANDS = {
     "hold": "leave an addon as it is until it is released",
     "release": "end the hold of an addon",
     "uninstall": "remove what was delivered of an addon, and hold it",
+    "verify": "compare every delivered file with what is there; --repair brings it back",
     "export": "pack addons of the catalogue into one file, to be pushed or carried elsewhere",
     "push": "put the addons of such a file into a registry",
     "import": "install the addons of such a file without a registry",
-    "verify": "compare every delivered file with what is there; --repair brings it back",
 }
 """Name and short help; the module is only imported for the one that is called."""
 

@@ -97,14 +97,13 @@ class RegistryUploads:
         mounted = session is None
         setbacks = _Setbacks()
         while session is not None:
-            before = session.done
             try:
                 await self._send(session)
                 break
             except RegistryError as error:
                 if reading.error is not None:
                     raise reading.error from error
-                anew = setbacks.judge(error, advanced=session.done > before, resumed=session.resumed)
+                anew = setbacks.judge(error, done=session.done, resumed=session.resumed)
             await self._sleep(setbacks.pause)
             session = await self._resumed(session, anew=anew)
         return mounted
@@ -267,20 +266,23 @@ class _Setbacks:
     """What has gone wrong with one blob so far, and whether there is a way on."""
 
     in_a_row: int = 0
+    """Without a byte more in the registry than at the one before."""
+    done: int = 0
     begun_anew: bool = False
 
     @property
     def pause(self) -> float:
         """Seconds to wait now."""
-        return float(min(_FIRST_PAUSE * 2 ** max(self.in_a_row - 1, 0), _LONGEST_PAUSE))
+        return float(min(_FIRST_PAUSE * 2 ** (self.in_a_row - 1), _LONGEST_PAUSE))
 
-    def judge(self, error: RegistryError, *, advanced: bool, resumed: bool) -> bool:
+    def judge(self, error: RegistryError, *, done: int, resumed: bool) -> bool:
         """Whether to begin anew, rather than to go on.
 
         Raises:
             RegistryError: neither would help.
         """
-        self.in_a_row = 0 if advanced else self.in_a_row + 1
+        self.in_a_row = 1 if done > self.done else self.in_a_row + 1
+        self.done = done
         if isinstance(error, RateLimited) or self.in_a_row >= _TRIES:
             raise error
         if isinstance(error, Unavailable):

@@ -26,7 +26,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
     """In the order in which people need them."""
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify"]
-    assert list(COMMANDS) == contract + operators
+    packers = ["export", "push", "import"]
+    assert list(COMMANDS) == contract + operators + packers
     assert [command.name for command in commands()] == list(COMMANDS)
 
 
