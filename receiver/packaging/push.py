@@ -20,6 +20,8 @@ from receiver.packaging.ports import UploadBlob, Uploads
 
 _SIDE_BY_SIDE = 8
 """Blobs on their way at once, of all artifacts together."""
+_WORTH_ASKING = 1024 * 1024
+"""Bytes from which a blob is asked for before it is read."""
 _PIECE = 256 * 1024
 """Bytes that are read at once."""
 
@@ -97,21 +99,32 @@ class Pusher:
     async def _blob(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
         # The same blob for another repository waits, and is mounted then.
         async with self._taking[digest], self._gate:
-            if await self._uploads.has_blob(repository, digest):
+            size = await asyncio.to_thread(_size, content)
+            worth_asking = self._dry_run or size > _WORTH_ASKING
+            if worth_asking and await self._uploads.has_blob(repository, digest):
                 tally.present += 1
             elif self._dry_run:
-                tally.count(mounted=digest in self._homes, size=await asyncio.to_thread(_size, content))
+                tally.count(mounted=digest in self._homes, size=size)
             else:
-                size = await asyncio.to_thread(_verified, digest, content)
-                blob = UploadBlob(
-                    repository=repository,
-                    digest=digest,
-                    size=size,
-                    read=lambda start, count: _pieces(content, start, count),
-                    advanced=lambda count: self._advanced(repository, count),
-                )
-                tally.count(mounted=await self._uploads.send_blob(blob, mount=self._homes.get(digest)), size=size)
+                await self._send(digest, content, repository, tally)
             self._homes.setdefault(digest, repository)
+
+    async def _send(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
+        size = await asyncio.to_thread(_verified, digest, content)
+        blob = UploadBlob(
+            repository=repository,
+            digest=digest,
+            size=size,
+            read=lambda start, count: _pieces(content, start, count),
+            advanced=lambda count: self._advanced(repository, count),
+        )
+        # From its own repository: there at once if the blob is there, else an upload has begun. It spares a question.
+        home = self._homes.get(digest, repository)
+        mounted = await self._uploads.send_blob(blob, mount=home)
+        if mounted and home == repository:
+            tally.present += 1
+        else:
+            tally.count(mounted=mounted, size=size)
 
 
 @dataclass(slots=True)

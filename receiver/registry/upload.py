@@ -148,7 +148,8 @@ class RegistryUploads:
 
     async def _mounted(self, question: Question, digest: Digest, mount: Repository) -> Told | None:
         """Ask for a mount: 201, or 202 and an upload; None where the registry has something against it."""
-        scope = f"{question.scope} repository:{mount}:pull"
+        other = f"repository:{mount}:pull"
+        scope = question.scope if question.scope.startswith(other) else f"{question.scope} {other}"
         target = f"{question.location.target}?mount={digest}&from={mount}"
         asked = replace(question, location=self._root.at(target), scope=scope)
         try:

@@ -59,6 +59,6 @@ def _host(root: Path, number: int) -> Host:
     (host.install_dir / "VERSION").write_text("1.4.0\n", encoding="utf-8")
     for count in range(_COUNT):
         name = f"addon-{count:02}"
-        tree = artifacts.typical_tree(name, f"v1.0.{number}")
+        tree = artifacts.typical_tree(name, f"v{number}.0.{count:02}")
         write_tree(host.addons / name, {**tree, "addon.manifest.yaml": manifest_yaml(name, name)})
     return host

@@ -203,7 +203,7 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
         environment = {"PATH": str(machine.folder), "TMPDIR": str(checkout)}
         result = machine.run(checkout, "scripts/test", **environment)
     assert result.returncode == 0, result.stderr
-    assert "sudo apt-get install skopeo libarchive-tools" in result.stdout
+    assert "sudo apt-get install skopeo umoci libarchive-tools" in result.stdout
 
 
 # ---- the rules for every test ----
