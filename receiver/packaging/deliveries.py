@@ -69,6 +69,12 @@ def deliveries(archive: LayoutArchive) -> list[Delivery]:
         key = (delivery.unit, str(delivery.descriptor.digest))
         tags = (*found[key].tags, *delivery.tags) if key in found else delivery.tags
         found[key] = replace(delivery, tags=tuple(dict.fromkeys(tags)))
+        if len(found) > archive.limits.max_index_entries:
+            # The limit of one index, which nested ones would multiply.
+            raise UnsupportedContent(
+                f"{archive.path} holds more than {archive.limits.max_index_entries} artifacts "
+                "(ADDON_SYNC_MAX_INDEX_ENTRIES)"
+            )
     if not found:
         raise UnsupportedContent(f"{archive.path} holds no addon: no manifest has the annotation {NAME}")
     return list(found.values())

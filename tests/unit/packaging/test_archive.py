@@ -148,6 +148,15 @@ def test_an_index_in_the_index_is_opened(packed: Artifact, tmp_path: Path) -> No
     ]
 
 
+def test_nested_indexes_do_not_multiply_the_limit(tmp_path: Path) -> None:
+    """Two in each of two are four, where three are allowed."""
+    addons = [artifact(tmp_path, addon=f"addon-{number}") for number in range(4)]
+    write_archive([index(addons[:2], tag="v1"), index(addons[2:], tag="v1")], tmp_path / "many.oci.tar")
+    with pytest.raises(UnsupportedContent, match="ADDON_SYNC_MAX_INDEX_ENTRIES"):
+        deliveries(LayoutArchive.open(tmp_path / "many.oci.tar", limits=DocumentLimits(max_index_entries=3)))
+    assert len(delivered(tmp_path / "many.oci.tar")) == 4
+
+
 @pytest.mark.parametrize("program", ["tar", "bsdtar"])
 def test_archives_of_other_programs_are_read(path: Path, tmp_path: Path, program: str) -> None:
     """GNU tar as on Linux, bsdtar as on Windows, with ./ before each name."""
