@@ -39,10 +39,6 @@ class Uploads(Protocol):
         """Whether the blob is in ``repository``."""
         ...
 
-    async def has_manifest(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the manifest is in ``repository``, and with it every blob that it names."""
-        ...
-
     async def send_blob(self, blob: UploadBlob, *, mount: Repository | None = None) -> bool:
         """Put a blob into its repository; True where it was mounted from the repository ``mount`` instead."""
         ...

@@ -83,9 +83,6 @@ class Pusher:
 
     async def _content(self, artifact: Artifact, repository: Repository, tally: "_Tally") -> None:
         """Everything below the artifact's own manifest."""
-        if await self._uploads.has_manifest(repository, artifact.digest):
-            tally.present += sum(len(one.blobs) for one in (artifact, *artifact.children))
-            return
         for child in artifact.children:
             await self._content(child, repository, tally)
             if not self._dry_run:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from receiver.errors import DigestMismatch, NotInRegistry, ProtocolViolation, RateLimited, RegistryError, Unavailable
-from receiver.oci import media
 from receiver.oci.digest import Digest
 from receiver.oci.reference import Repository
 from receiver.packaging.ports import Read, UploadBlob
@@ -30,7 +29,6 @@ _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
 _MIN_CHUNK = re.compile(r"[0-9]{1,10}\Z")
 _REMEDY = "check REGISTRY_URL, and that the account may push there"
 _OCTETS = {"Content-Type": "application/octet-stream"}
-_ACCEPT = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST, "*/*"))
 _HEAD_ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 404, 405, 501})
 
 
@@ -75,15 +73,10 @@ class RegistryUploads:
         Raises:
             RegistryError: by what cures it.
         """
-        return await self._is_there(repository, f"blobs/{digest}")
-
-    async def has_manifest(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the manifest is in ``repository``, and with it every blob that it names.
-
-        Raises:
-            RegistryError: by what cures it.
-        """
-        return await self._is_there(repository, f"manifests/{digest}")
+        question = self._question(repository, f"blobs/{digest}", "HEAD")
+        told = await self._retry(lambda: self._session.tell(question, expect=_HEAD_ANSWERS))
+        # A redirect leads to where the blob is stored; a registry that answers no HEAD gets the blob once more.
+        return told.status not in {404, 405, 501}
 
     async def send_blob(self, blob: UploadBlob, *, mount: Repository | None = None) -> bool:
         """Put a blob into its repository; True where it was mounted from the repository ``mount`` instead.
@@ -124,16 +117,9 @@ class RegistryUploads:
         if stored != digest:
             raise DigestMismatch(f"{question.subject}:{reference} was stored as {stored[:80]!r}, not as {digest}")
 
-    async def _is_there(self, repository: Repository, path: str) -> bool:
-        question = self._question(repository, path, "HEAD", accept=_ACCEPT)
-        told = await self._retry(lambda: self._session.tell(question, expect=_HEAD_ANSWERS))
-        # A redirect leads to where the blob is stored; a registry that answers no HEAD gets the blob once more.
-        return told.status not in {404, 405, 501}
-
     async def _begin(self, blob: UploadBlob, mount: Repository | None) -> _Session | None:
         """Open an upload; None where the blob was mounted instead."""
-        path = "blobs/uploads/"
-        question = self._question(blob.repository, path, "POST", headers={"Content-Length": "0"})
+        question = self._question(blob.repository, "blobs/uploads/", "POST", headers={"Content-Length": "0"})
         told: Told | None = None
         if mount is not None:
             told = await self._mounted(question, blob.digest, mount)
@@ -230,7 +216,6 @@ class RegistryUploads:
         path: str,
         method: str,
         *,
-        accept: str = "*/*",
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Question:
@@ -239,7 +224,6 @@ class RegistryUploads:
             scope=f"repository:{repository}:pull,push",
             subject=f"{self._name}/{repository}",
             method=method,
-            accept=accept,
             headers=headers or {},
             body=body,
             remedy=_REMEDY,
