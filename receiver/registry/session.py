@@ -12,7 +12,7 @@ from receiver.errors import AccessDenied, ProtocolViolation, RegistryError
 from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
 from receiver.registry.auth import MAX_TOKEN_ANSWER, Authorizer, CredentialSource
 from receiver.registry.location import Location, Origin, redirect_target
-from receiver.registry.transport import HEAD_DEADLINE, Transport, translated
+from receiver.registry.transport import Transport, translated
 
 MAX_REDIRECTS = 3
 """Hazards "Redirects"."""
@@ -45,8 +45,8 @@ class Question:
     """Besides those that every request has."""
     body: bytes | Callable[[], AsyncIterator[bytes]] | None = None
     """What is sent; a function gives it anew for each try."""
-    seconds: float = HEAD_DEADLINE
-    """Until the body must be sent and the head of the answer be there."""
+    body_seconds: float = 0.0
+    """What sending it may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ class RegistrySession:
             headers["Range"] = f"bytes={question.offset}-"
         body = question.body() if callable(question.body) else question.body
         return await self._transport.send(
-            question.method, question.location, headers, body=body, seconds=question.seconds
+            question.method, question.location, headers, body=body, body_seconds=question.body_seconds
         )
 
     async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:

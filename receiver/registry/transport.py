@@ -77,11 +77,11 @@ class Transport:
         headers: Mapping[str, str],
         *,
         body: bytes | AsyncIterator[bytes] | None = None,
-        seconds: float = HEAD_DEADLINE,
+        body_seconds: float = 0.0,
     ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
 
-        ``seconds``: until then the body must be sent, and the head be there.
+        ``body_seconds``: what sending the body may take, besides.
 
         Raises:
             ConfigError: a TLS file cannot be used.
@@ -93,7 +93,7 @@ class Transport:
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
         with self._watched(location.origin), translated(location.origin):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(HEAD_DEADLINE + body_seconds):
                 return await session.request(
                     method,
                     URL(location.url, encoded=True),

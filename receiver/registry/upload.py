@@ -15,7 +15,6 @@ from receiver.packaging.ports import Read, UploadBlob
 from receiver.registry.location import Location
 from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, Told
-from receiver.registry.transport import HEAD_DEADLINE
 
 CHUNK_SIZE = 32 * 1024 * 1024
 """Bytes of one request: what a broken line costs at most, where the registry keeps nothing of a request that broke."""
@@ -197,7 +196,7 @@ class RegistryUploads:
             question,
             location=location,
             body=lambda: blob.read(start, count),
-            seconds=HEAD_DEADLINE + count / _MIN_RATE,
+            body_seconds=count / _MIN_RATE,
         )
 
     def _following(self, question: Question, told: Told) -> Location:
