@@ -146,3 +146,13 @@ def test_the_path_of_a_request_is_absolute(tmp_path: Path) -> None:
     (tmp_path / "k2s").mkdir()
     (end,) = imported(tmp_path / "k2s", Path("relative.oci.tar"))
     assert "not an absolute path" in str(end)
+
+
+def test_a_file_with_two_releases_of_an_addon_is_refused(tmp_path: Path) -> None:
+    """Which one is meant cannot be told, and the order of an index is nobody's decision."""
+    (tmp_path / "k2s").mkdir()
+    both = [artifact(tmp_path, addon="monitoring", version=version) for version in ("v1.0.0", "v2.0.0")]
+    write_archive(both, tmp_path / "both.oci.tar")
+    (end,) = imported(tmp_path / "k2s", tmp_path / "both.oci.tar")
+    assert "two releases of monitoring" in str(end)
+    assert read_tree(tmp_path / "k2s" / "addons") == {}
