@@ -17,7 +17,7 @@ from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
 from receiver.connect import document_limits, registry_client
 from receiver.errors import QueueUnavailable, ReceiverError
-from receiver.packaging.source import ArchiveSource
+from receiver.oci.manifest import DocumentLimits
 from receiver.registry.client import RegistryClient
 from receiver.registry.retry import BriefRetry
 from receiver.sync.circuit import Circuit
@@ -25,7 +25,7 @@ from receiver.sync.engine import Engine, QueueView, Report
 from receiver.sync.importing import Imported, Importing
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.ports import Progress, Registry
+from receiver.sync.ports import ArtifactFile, Progress, Registry
 from receiver.sync.request import OperatorRequest, Request
 from receiver.sync.retention import Retention
 from receiver.sync.status import DesiredFacts, HoldFacts, InstalledFacts
@@ -106,6 +106,13 @@ def syncer(
     )
 
 
+def _opened_file(path: Path, *, limits: DocumentLimits) -> ArtifactFile:
+    """The archive at ``path``, in the place of a registry. Blocks."""
+    from receiver.packaging.source import ArchiveSource  # noqa: PLC0415 - no scheduled job imports an archive
+
+    return ArchiveSource(path, limits=limits)
+
+
 def _blob_store(settings: Settings) -> BlobStore:
     return BlobStore(settings.state_dir / "blobs")
 
@@ -163,7 +170,7 @@ async def opened(settings: Settings, *, progress: Progress, circuit: Circuit | N
             syncer=worker,
             queue=queue,
             importing=Importing(
-                open_file=partial(ArchiveSource, limits=document_limits(settings)),
+                open_file=partial(_opened_file, limits=document_limits(settings)),
                 syncer_of=lambda source: syncer(settings, registry=source, store=store, blobs=blobs, progress=progress),
                 prefix=settings.repository_prefix,
                 clock=time.time,

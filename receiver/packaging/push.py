@@ -96,7 +96,7 @@ class Pusher:
     async def _blob(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
         # The same blob for another repository waits, and is mounted then.
         async with self._taking[digest], self._gate:
-            size = await asyncio.to_thread(_size, content)
+            size = _size(content)
             worth_asking = self._dry_run or size > _WORTH_ASKING
             if worth_asking and await self._uploads.has_blob(repository, digest):
                 tally.present += 1
@@ -107,12 +107,12 @@ class Pusher:
             self._homes.setdefault(digest, repository)
 
     async def _send(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
-        size = await asyncio.to_thread(_verified, digest, content)
+        whole, size = await asyncio.to_thread(_verified, digest, content)
         blob = UploadBlob(
             repository=repository,
             digest=digest,
             size=size,
-            read=lambda start, count: _pieces(content, start, count),
+            read=lambda start, count: _pieces(whole, start, count),
             advanced=lambda count: self._advanced(repository, count),
         )
         # From its own repository: there at once if the blob is there, else an upload has begun. It spares a question.
@@ -146,26 +146,27 @@ def _size(content: Content) -> int:
         raise InstallError(f"a blob cannot be read: {error}") from error
 
 
-def _verified(digest: Digest, content: Content) -> int:
-    """Hash a blob before anything of it is sent; its size. Blocks.
+def _verified(digest: Digest, content: Content) -> tuple[Content, int]:
+    """Hash a blob before anything of it is sent; a small one, then in memory, and its size. Blocks.
 
     Raises:
         DigestMismatch: it holds something else.
         InstallError: it cannot be read.
     """
     if isinstance(content, bytes):
-        return len(content)
-    hashed, size = hashlib.sha256(), 0
+        return content, len(content)
+    hashed, size, first = hashlib.sha256(), 0, b""
     try:
         with opened(content) as file:
             while chunk := file.read(_PIECE):
+                first = first or chunk
                 hashed.update(chunk)
                 size += len(chunk)
     except OSError as error:
         raise InstallError(f"a blob cannot be read: {error}") from error
     if hashed.hexdigest() != digest.hex:
         raise DigestMismatch(f"{_where(content)}: {digest} holds other bytes: the file is damaged")
-    return size
+    return (first if size == len(first) else content), size
 
 
 async def _pieces(content: Content, start: int, count: int) -> AsyncIterator[bytes]:

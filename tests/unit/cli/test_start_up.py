@@ -61,3 +61,12 @@ def test_push_loads_the_client_and_no_catalogue(tmp_path: Path) -> None:
     found = loaded("push", str(archive), "127.0.0.1:9", "--insecure", "true", check=False)
     assert found & {"sqlite3", "yaml", "rich", "prometheus_client", "isal"} == set()
     assert "aiohttp" in found
+
+
+def test_a_sync_does_not_load_what_packs() -> None:
+    """Neither tarfile nor the reader of archives: a scheduled job has no use for them."""
+    command = [sys.executable, "-c", "import sys, receiver.app; print(*sys.modules)"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True).stdout.split()
+    assert {name for name in found if name == "tarfile" or name.startswith("receiver.packaging.")} <= {
+        "receiver.packaging.ports"
+    }
