@@ -21,6 +21,8 @@ from receiver.packaging.artifact import Artifact, Content, FileSlice, index_entr
 
 TAG = "org.opencontainers.image.ref.name"
 _CHUNK = 1024 * 1024
+_MAX_BLOB = 8**11
+"""Bytes: what the eleven octal digits of a POSIX header can say. Beyond, each program has its own way."""
 _VERSION = encode({"imageLayoutVersion": "1.0.0"})
 
 
@@ -131,6 +133,8 @@ def _write(archive: tarfile.TarFile, artifacts: Sequence[Artifact], mtime: int) 
 
 
 def _add(archive: tarfile.TarFile, name: str, content: Content, size: int, mtime: int) -> None:
+    if size >= _MAX_BLOB:
+        raise OSError(f"{name} has {size} bytes, and an entry of an archive at most {_MAX_BLOB}: split the images")
     member = tarfile.TarInfo(name)
     member.mode, member.mtime, member.size = 0o644, mtime, size
     with opened(content) as source:

@@ -22,6 +22,7 @@ from receiver.errors import (
 from receiver.oci import media
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import DocumentLimits
+from receiver.packaging import layout
 from receiver.packaging.archive import LayoutArchive
 from receiver.packaging.artifact import Artifact, Layer, index
 from receiver.packaging.deliveries import artifact_of, deliveries
@@ -96,6 +97,15 @@ def test_what_is_there_is_replaced_whole_or_stays(packed: Artifact, path: Path) 
         write_archive([packed], path)
     assert path.read_bytes() == before
     assert sorted(path.parent.iterdir()) == beside
+
+
+def test_a_blob_that_no_header_can_describe_is_refused(
+    packed: Artifact, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 8 GiB on readers disagree, ours refuses it: better here than there."""
+    monkeypatch.setattr(layout, "_MAX_BLOB", 1000)
+    with pytest.raises(InstallError, match="at most 1000: split the images"):
+        write_archive([packed], path)
 
 
 def test_a_large_blob_is_leapt_over(tmp_path: Path) -> None:
