@@ -65,6 +65,12 @@ def convert(value: object, kind: type[T]) -> T:
     return _convert(value, kind)
 
 
+def plain(value: Value) -> dict[str, Any]:
+    """The members of ``value`` as plain values, to the last level."""
+    members: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_plain)
+    return members
+
+
 def encode(value: object) -> bytes:
     """Encode plain or typed values as compact JSON."""
     return msgspec.json.encode(value, enc_hook=_plain)

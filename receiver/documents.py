@@ -3,11 +3,10 @@
 Times are ISO 8601 in UTC, sizes bytes, durations seconds; members are named as the values that they come from.
 """
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from receiver.document import parse
+from receiver.document import parse, plain
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Step, Story
 from receiver.sync.unannounced import MissedPush
@@ -34,7 +33,7 @@ def iso(seconds: float | None) -> str | None:
 
 def status_document(status: AddonStatus) -> Document:
     """Where an addon stands."""
-    found = asdict(status)
+    found = plain(status)
     for key in _TIMES:
         found[key] = iso(found[key])
     for key, time_key in _TIMES_WITHIN.items():
@@ -59,17 +58,17 @@ def entry_document(entry: Entry) -> Document:
 
 def parked_document(parked: Parked) -> Document:
     """A task that is not tried again by itself."""
-    return {**asdict(parked), "since": iso(parked.since)}
+    return {**plain(parked), "since": iso(parked.since)}
 
 
 def missed_document(push: MissedPush) -> Document:
     """A push that no event announced."""
-    return {**asdict(push), "installed": iso(push.installed)}
+    return {**plain(push), "installed": iso(push.installed)}
 
 
 def release_document(release: ReleaseFacts) -> Document:
     """A kept release, with who pushed it."""
-    found = asdict(release)
+    found = plain(release)
     if release.event is not None:
         found["event"]["received"] = iso(release.event.received)
     return {**found, "arrived": iso(release.arrived)}

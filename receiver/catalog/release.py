@@ -1,17 +1,16 @@
 """A release as it is asked for, and what became of it. Types only: the door between planning and the catalogue."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from receiver.addon import AddonRepository
 from receiver.catalog.layout import LayerRule, Unit
+from receiver.document import Value
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Value, frozen=True):
     """A verified blob of ``size`` bytes at ``path`` and the rule by which it is unpacked."""
 
     rule: LayerRule
@@ -19,16 +18,14 @@ class Layer:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseUnit:
+class ReleaseUnit(Value, frozen=True):
     """One implementation of a release, its layers in the manifest's order."""
 
     unit: Unit
     layers: tuple[Layer, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Value, frozen=True):
     """Everything that ``repository`` wants to have in the catalogue, under one digest."""
 
     repository: AddonRepository
@@ -43,16 +40,14 @@ class Release:
 Problem = Literal["missing", "changed", "mode"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(Value, frozen=True):
     """A file or folder in the catalogue that is not as it was installed; ``path`` below ``addons/``."""
 
     path: str
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class Installation(Value, frozen=True):
     """What an installation did; ``visible`` is when the new release could be seen (seconds since the epoch)."""
 
     files: int

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from receiver.cli.output import print_json
+from receiver.document import plain
 from receiver.documents import iso
 from receiver.report import describe, summary
 from receiver.sync.engine import Report
@@ -78,4 +79,4 @@ class Results:
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     times = {"asked": iso(outcome.asked), "started": iso(outcome.started), "visible": iso(outcome.visible)}
-    return {**asdict(outcome), **times}
+    return {**plain(outcome), **times}

@@ -7,10 +7,10 @@ line use it directly, or over HTTP where ``serve`` runs.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from receiver.addon import AddonRepository
+from receiver.document import Value
 from receiver.errors import RegistryError
 from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Operations, Verified
@@ -38,8 +38,7 @@ from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Trigger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Value, frozen=True):
     """What a replay would lead to."""
 
     status: AddonStatus
@@ -51,8 +50,7 @@ Report = Outcome | Surveyed | Replayed | Planned | MissedPush | Changed | Verifi
 """What a request streams back; `Replayed` comes first, once, for a replay."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _Wanted(Value, frozen=True):
     names: tuple[str, ...]
     trigger: Trigger
     force: bool = False

@@ -6,12 +6,12 @@ again; a person's hold is still respected, and a lower version than the installe
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from receiver.addon import AddonRepository, TagChoice
 from receiver.catalog.record import Hold
+from receiver.document import Value
 from receiver.errors import (
     AddonHeld,
     DowngradeDoubted,
@@ -26,8 +26,7 @@ from receiver.sync.request import ImportRequest
 from receiver.sync.syncer import Desired, Installed, Syncer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class Imported(Value, frozen=True):
     """What became of one addon of an archive."""
 
     repository: str

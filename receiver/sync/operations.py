@@ -6,12 +6,12 @@ None of it goes through the queue: it needs no registry, and whoever asks waits 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, KeptRelease
 from receiver.catalog.release import Drift
+from receiver.document import Value, replaced
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.importing import Imported, Importing
 from receiver.sync.ports import Catalogue, Clock
@@ -34,8 +34,7 @@ _LEAST_DIGITS = 6
 """Of a digest, for it to be taken for one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(Value, frozen=True):
     """What became of an addon at an operator's word."""
 
     repository: str
@@ -50,8 +49,7 @@ class Changed:
     """What to know, or to do next."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Value, frozen=True):
     """What of an addon is not as it was installed."""
 
     repository: str
@@ -180,7 +178,7 @@ class Operations:
             restored = await self._syncer.bring_back(repository, await self._record(repository))
         except ReceiverError as error:
             return Verified(repository=repository.name, drift=tuple(drift), error=str(error))
-        return replace(found, repaired=True, kept=restored.installation.kept)
+        return replaced(found, repaired=True, kept=restored.installation.kept)
 
     def _as_it_is(
         self,

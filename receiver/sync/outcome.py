@@ -1,15 +1,14 @@
 """What a look at an addon came to."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from receiver.document import Value
 from receiver.tasks.task import Trigger
 
 Status = Literal["installed", "unchanged", "held", "absent", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerFact:
+class LayerFact(Value, frozen=True):
     """A layer that the release is made of."""
 
     label: str
@@ -20,8 +19,7 @@ class LayerFact:
     """False: it was in the blob store already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Value, frozen=True):
     """The facts by which it was decided what to install, for ``why``."""
 
     tags: tuple[str, ...]
@@ -43,8 +41,7 @@ MOST_TAGS = 20
 """Kept of each decision: a repository may have thousands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """One attempt at one addon repository; times in seconds since the epoch, ``duration`` in seconds."""
 
     repository: str
@@ -81,8 +78,7 @@ class Outcome:
     """In which turn of the workers its task was taken: one that was asked for before that is answered by it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surveyed:
+class Surveyed(Value, frozen=True):
     """One look at everything."""
 
     started: float

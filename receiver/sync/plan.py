@@ -1,9 +1,9 @@
 """Which layers of an artifact go where, decided without I/O. Pure. Rules: ``docs/reference/artifacts.md``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from receiver.catalog.layout import NOT_TRANSFERRED, WANTED, LayerRule, Unit
+from receiver.document import Value
 from receiver.errors import UnsupportedContent
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
@@ -16,16 +16,14 @@ _MAX_VERSION = 128
 """Characters; as long as a tag may be. It is shown, logged and recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedLayer:
+class PlannedLayer(Value, frozen=True):
     """A layer to fetch and the rule by which it is unpacked."""
 
     descriptor: Descriptor
     rule: LayerRule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedUnit:
+class PlannedUnit(Value, frozen=True):
     """One implementation that the artifact delivers."""
 
     unit: Unit
@@ -33,8 +31,7 @@ class PlannedUnit:
     layers: tuple[PlannedLayer, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Value, frozen=True):
     """Everything that an artifact delivers, and what in it was left out."""
 
     units: tuple[PlannedUnit, ...]

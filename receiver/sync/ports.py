@@ -2,19 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from receiver.catalog.layout import Unit
 from receiver.catalog.record import AddonRecord, Doubt, Hold
 from receiver.catalog.release import Drift, Installation, Release
+from receiver.document import Value
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestBody:
+class ManifestBody(Value, frozen=True):
     """A manifest or index as the registry sent it; the digest has been verified."""
 
     digest: Digest
@@ -22,8 +21,7 @@ class ManifestBody:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlobBody:
+class BlobBody(Value, frozen=True):
     """Bytes of a blob on their way: those from ``start`` to its end, in chunks of at most 1 MiB. Not verified."""
 
     start: int
@@ -60,8 +58,7 @@ class Registry(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Value, frozen=True):
     """One implementation of an addon in an archive, and the release that it would become."""
 
     unit: Unit

@@ -1,12 +1,10 @@
 """What may be asked of a receiver. Types only; addons are named by the last part of their repositories."""
 
-from dataclasses import dataclass, field
-
+from receiver.document import Value, field
 from receiver.tasks.journal import Aside, Wanted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncRequest:
+class SyncRequest(Value, frozen=True):
     """Sync ``addons`` (repository leaves), or all that the registry has; ``force`` installs even the unchanged."""
 
     addons: tuple[str, ...] = ()
@@ -15,13 +13,11 @@ class SyncRequest:
     """A lower version than the installed one is meant, and need not be seen twice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollRequest:
+class PollRequest(Value, frozen=True):
     """One pass as the poller makes it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayRequest:
+class ReplayRequest(Value, frozen=True):
     """Feed in again: ``repositories`` that a file named, or what the journal holds by the other fields."""
 
     repositories: tuple[str, ...] = ()
@@ -43,67 +39,58 @@ class ReplayRequest:
     """Only say what it would lead to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RememberRequest:
+class RememberRequest(Value, frozen=True):
     """Keep in the journal which events of a file are fed in again; the looks are asked for afterwards."""
 
     asides: tuple[Aside, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscardRequest:
+class DiscardRequest(Value, frozen=True):
     """Forget the parked tasks of ``addons``, or all; what is installed stays, and a new digest is tried."""
 
     addons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissedRequest:
+class MissedRequest(Value, frozen=True):
     """Compare the registry with the journal and the catalogue; ``sync`` looks at what no event announced."""
 
     sync: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackRequest:
+class RollbackRequest(Value, frozen=True):
     """Bring back a kept release of ``addon`` and hold it: ``to`` a digest, version or tag, or the one before."""
 
     addon: str
     to: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldRequest:
+class HoldRequest(Value, frozen=True):
     """Leave ``addon`` as it is until it is released; ``reason`` for people."""
 
     addon: str
     reason: str = "by hand"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseRequest:
+class ReleaseRequest(Value, frozen=True):
     """End the hold of ``addon``, and look at it."""
 
     addon: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UninstallRequest:
+class UninstallRequest(Value, frozen=True):
     """Remove what was delivered of ``addon``, and hold it."""
 
     addon: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyRequest:
+class VerifyRequest(Value, frozen=True):
     """Compare ``addons``, or all that are installed, with what was installed; ``repair`` brings that back."""
 
     addons: tuple[str, ...] = ()
     repair: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRequest:
+class ImportRequest(Value, frozen=True):
     """Install ``addons``, or all, of the archive at ``path``, which is absolute and on the host of the catalogue."""
 
     path: str
@@ -118,30 +105,26 @@ OperatorRequest = RollbackRequest | HoldRequest | ReleaseRequest | UninstallRequ
 """Done at once, and not through the queue."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRequest:
+class StatusRequest(Value, frozen=True):
     """Where ``addon`` stands, or each; with ``ask``, the registry is asked what is desired now."""
 
     addon: str | None = None
     ask: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhyRequest:
+class WhyRequest(Value, frozen=True):
     """The story of ``addon``."""
 
     addon: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRequest:
+class HistoryRequest(Value, frozen=True):
     """The releases of ``addon`` that are kept, with who pushed each."""
 
     addon: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventsRequest:
+class EventsRequest(Value, frozen=True):
     """Entries of the journal: the last ``limit``, the oldest of them first; ``follow`` goes on with what comes."""
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -150,18 +133,15 @@ class EventsRequest:
     follow: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParkedRequest:
+class ParkedRequest(Value, frozen=True):
     """The tasks that are not tried again by themselves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TasksRequest:
+class TasksRequest(Value, frozen=True):
     """The list of tasks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthRequest:
+class HealthRequest(Value, frozen=True):
     """How journal and queue are."""
 
 

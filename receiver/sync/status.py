@@ -1,17 +1,16 @@
 """Where each addon stands: what is desired, installed, queued, failed and why. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from receiver.document import Value, field
 from receiver.sync.remedy import remedy
 from receiver.tasks.task import EVERYTHING, State, Task
 
 Standing = Literal["current", "outdated", "missing", "held", "queued", "syncing", "retrying", "parked", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledFacts:
+class InstalledFacts(Value, frozen=True):
     """What is installed from a repository; ``present`` where all its folders are there."""
 
     tag: str
@@ -23,16 +22,14 @@ class InstalledFacts:
     """The operator's files that it had to replace, as they lie in the backups."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldFacts:
+class HoldFacts(Value, frozen=True):
     """Since when (seconds since the epoch) and why an addon is held."""
 
     since: float
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredFacts:
+class DesiredFacts(Value, frozen=True):
     """What the registry wants, or why that could not be told."""
 
     tag: str | None = None
@@ -42,8 +39,7 @@ class DesiredFacts:
     """When the registry said so; None: just now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFacts:
+class EventFacts(Value, frozen=True):
     """The last delivery that named an addon."""
 
     number: int
@@ -55,8 +51,7 @@ class EventFacts:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncFacts:
+class SyncFacts(Value, frozen=True):
     """How the last sync of an addon ended."""
 
     number: int
@@ -69,8 +64,7 @@ class SyncFacts:
     error_kind: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddonStatus:
+class AddonStatus(Value, frozen=True):
     """One addon repository; times in seconds since the epoch."""
 
     repository: str
@@ -92,8 +86,7 @@ class AddonStatus:
     """When it will be: its task's time, or that of the next poll; None where neither is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Value, frozen=True):
     """All that is known, by repository where it is of one."""
 
     installed: Mapping[str, InstalledFacts]

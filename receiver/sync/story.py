@@ -1,8 +1,8 @@
 """Why an addon is as it is: the last decision, step by step, with the facts that it used. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from receiver.document import Value
 from receiver.sync.outcome import Decision, Outcome
 from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Arrival, Entry
@@ -11,8 +11,7 @@ from receiver.tasks.task import Trigger
 _MOST_LAYERS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Value, frozen=True):
     """One step of a decision; ``facts`` are what it went by, a line each."""
 
     title: str
@@ -22,8 +21,7 @@ class Step:
     facts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Story(Value, frozen=True):
     """All about one addon."""
 
     status: AddonStatus

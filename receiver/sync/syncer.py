@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Protocol, TypeVar
 
 from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
 from receiver.catalog.record import AddonRecord, Doubt, Hold, KeptRelease
 from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
+from receiver.document import Value, field
 from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
@@ -28,8 +30,7 @@ _MAX_NESTING = 1
 """An index may list indexes; those may not (hazards, Limits: nested once)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPolicy:
+class SyncPolicy(Value, frozen=True):
     """What the operator decided about tags and sizes."""
 
     tag_policy: TagPolicy = "latest-or-semver"
@@ -38,8 +39,7 @@ class SyncPolicy:
     documents: DocumentLimits = field(default_factory=DocumentLimits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desired:
+class Desired(Value, frozen=True):
     """What the registry wants installed from a repository: resolved once, from here on digests only."""
 
     repository: AddonRepository
@@ -57,8 +57,7 @@ class Documents(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(Value, frozen=True):
     """What an installation came to; ``fetched`` is bytes of layers that came from the registry for it."""
 
     tag: str
@@ -332,7 +331,7 @@ class _Pulled:
 
     source: Documents
     pin: Callable[[Digest], None]
-    documents: list[Descriptor] = field(default_factory=list)
+    documents: list[Descriptor] = dataclass_field(default_factory=list)
 
 
 def _layer_fact(layer: planning.PlannedLayer, missing: Sequence[Descriptor]) -> LayerFact:

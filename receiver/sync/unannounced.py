@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from receiver.addon import AddonRepository, parse_version
 from receiver.catalog.record import AddonRecord
+from receiver.document import Value
 from receiver.errors import NotInRegistry
 from receiver.sync.ports import Registry
 from receiver.sync.survey import Survey
@@ -22,8 +22,7 @@ _SIDE_BY_SIDE = 4
 State = Literal["not installed", "installed", "superseded"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissedPush:
+class MissedPush(Value, frozen=True):
     """A tag of the registry that no event in the journal announced."""
 
     repository: str

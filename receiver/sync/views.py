@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from receiver.addon import AddonRepository
+from receiver.document import Value
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
@@ -47,8 +47,7 @@ _HEARTBEAT = 15.0
 """Seconds without news after which the journal is read all the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
+class Parked(Value, frozen=True):
     """A task that is not tried again by itself; ``since`` in seconds since the epoch."""
 
     repository: str
@@ -58,8 +57,7 @@ class Parked:
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseFacts:
+class ReleaseFacts(Value, frozen=True):
     """A release that is kept; ``arrived`` in seconds since the epoch."""
 
     tag: str
@@ -71,8 +69,7 @@ class ReleaseFacts:
     """The first delivery that announced this digest; None where none did, or it is not in the journal any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueHealth:
+class QueueHealth(Value, frozen=True):
     """How queue and journal are."""
 
     tasks: Mapping[str, int]

@@ -5,11 +5,12 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, held_text
+from receiver.document import replaced
 from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError, Unavailable
 from receiver.sync.circuit import Circuit
 from receiver.sync.decision import decided
@@ -254,7 +255,7 @@ class Workers:
         attempt.installed = installed
         installation = installed.installation
         before = attempt.record.installed if attempt.record is not None else None
-        return replace(
+        return replaced(
             self._outcome(attempt, "installed"),
             tag=installed.tag,
             digest=str(installed.digest),
@@ -295,7 +296,7 @@ class Workers:
         failed = self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park))
         retry_at = None if isinstance(decision, Park) else now + decision.delay
         attempts = lease.task.attempts + 1
-        self._tell(replace(failed, error_kind=type(error).__name__, attempts=attempts, retry_at=retry_at))
+        self._tell(replaced(failed, error_kind=type(error).__name__, attempts=attempts, retry_at=retry_at))
 
     def _alike(self, repository: str, error: ReceiverError) -> int:
         """How many failures of this kind ``repository`` has had in a row, since this process began."""
@@ -331,7 +332,7 @@ class Workers:
                 # Not completed: the look will be repeated, and who waits for it is told then.
                 return
         await self._report(self._queue.complete(lease, unpark=True))
-        self._tell(replace(surveyed, turn=attempt.turn))
+        self._tell(replaced(surveyed, turn=attempt.turn))
 
     def _looked_at_now(self, look: Task) -> Collection[str]:
         """The repositories that a poll need not ask for again: an event has just brought them.

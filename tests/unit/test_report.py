@@ -1,10 +1,10 @@
 """Outcomes in words."""
 
 import logging
-from dataclasses import replace
 
 import pytest
 
+from receiver.document import replaced
 from receiver.report import describe, size, summary
 from receiver.sync.outcome import Outcome
 from receiver.tasks.task import Trigger
@@ -31,27 +31,27 @@ def test_an_installation_is_one_line_with_what_people_ask_for() -> None:
 
 def test_edits_that_were_replaced_are_told() -> None:
     """Somebody will look for them."""
-    assert describe(replace(INSTALLED, kept=("a", "b")))[1].endswith("2 replaced files kept in the backups")
+    assert describe(replaced(INSTALLED, kept=("a", "b")))[1].endswith("2 replaced files kept in the backups")
 
 
 def test_a_failure_tells_its_cause_and_what_comes_next() -> None:
     """Whether to wait or to act."""
-    failed = replace(INSTALLED, status="failed", error="disk full", digest=None)
+    failed = replaced(INSTALLED, status="failed", error="disk full", digest=None)
     assert describe(failed) == (logging.ERROR, "addons/monitoring: disk full (will be tried again)")
-    assert "'addon-sync replay --failed'" in describe(replace(failed, parked=True))[1]
+    assert "'addon-sync replay --failed'" in describe(replaced(failed, parked=True))[1]
 
 
 def test_what_is_unchanged_is_quiet_and_what_is_absent_is_a_warning() -> None:
     """A poll of a hundred addons must not be a hundred lines."""
-    assert describe(replace(INSTALLED, status="unchanged"))[0] == logging.DEBUG
-    level, text = describe(replace(INSTALLED, status="absent", error="no tag", digest=None))
+    assert describe(replaced(INSTALLED, status="unchanged"))[0] == logging.DEBUG
+    level, text = describe(replaced(INSTALLED, status="absent", error="no tag", digest=None))
     assert (level, text) == (logging.WARNING, "addons/monitoring: nothing to install: no tag")
 
 
 def test_the_counts_are_of_all_outcomes() -> None:
     """Absent is skipped; what no outcome stands for is added."""
     outcomes = [
-        replace(INSTALLED, status=status) for status in ("installed", "failed", "failed", "unchanged", "absent")
+        replaced(INSTALLED, status=status) for status in ("installed", "failed", "failed", "unchanged", "absent")
     ]
     assert summary(outcomes) == (1, 2, 2)
     assert summary(outcomes, unchanged=10) == (1, 12, 2)

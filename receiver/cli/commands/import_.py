@@ -1,7 +1,6 @@
 """``addon-sync import``; the module's name has an underscore, since Python keeps the word for itself."""
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json
 from receiver.cli.running import run
+from receiver.document import plain
 from receiver.report import describe_import
 from receiver.sync.engine import Report
 from receiver.sync.importing import Imported
@@ -52,7 +52,7 @@ def command(file: Path, addon: tuple[str, ...], allow_downgrade: bool, hold: boo
     run(settings, request, command="import", report=add)
     _summarise(found, path)
     if output == "json":
-        print_json([asdict(imported) for imported in found])
+        print_json([plain(imported) for imported in found])
     return 1 if any(imported.status == "failed" for imported in found) else 0
 
 

@@ -5,7 +5,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +16,7 @@ from receiver.cli.progress import reading
 from receiver.cli.results import Results
 from receiver.cli.running import run_all
 from receiver.config import Settings
+from receiver.document import replaced
 from receiver.documents import status_document
 from receiver.errors import ConfigError
 from receiver.sync.engine import Planned, Report
@@ -83,7 +83,7 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
     if results.replayed is not None:
         # The engine knows of a file which addons it names, and not how often.
         planned = [
-            replace(plan, events=results.replayed.repositories.get(plan.status.repository, 0)) for plan in planned
+            replaced(plan, events=results.replayed.repositories.get(plan.status.repository, 0)) for plan in planned
         ]
     if output == "text":
         _print(planned)

@@ -1,7 +1,6 @@
 """``addon-sync verify``."""
 
 import logging
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -9,6 +8,7 @@ import click
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json, print_table
 from receiver.cli.running import run
+from receiver.document import plain
 from receiver.sync.engine import Report
 from receiver.sync.operations import Verified
 from receiver.sync.request import VerifyRequest
@@ -41,7 +41,7 @@ def command(addon: tuple[str, ...], repair: bool, output: str, **options: Any) -
 
     run(settings, VerifyRequest(addons=addon, repair=repair), command="verify", report=add)
     if output == "json":
-        print_json([asdict(verified) for verified in found])
+        print_json([plain(verified) for verified in found])
     else:
         _print(found)
     return 1 if any(verified.error or (verified.drift and not verified.repaired) for verified in found) else 0

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from receiver.catalog.layout import Unit
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift, Release
 from receiver.catalog.store import CatalogStore
+from receiver.document import replaced
 from receiver.errors import AddonHeld, InstallError, InvalidManifest, NotInstalled, UnsafeArchive
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
@@ -36,7 +36,7 @@ def store(root: Path) -> CatalogStore:
 def version(tmp_path: Path, number: int) -> Release:
     """Release ``number``, with what it takes to keep it."""
     release = single(tmp_path, version=f"v{number}.0.0")
-    return replace(release, artifact=(Descriptor(media_type=media.OCI_MANIFEST, digest=release.digest, size=number),))
+    return replaced(release, artifact=(Descriptor(media_type=media.OCI_MANIFEST, digest=release.digest, size=number),))
 
 
 def kept(store: CatalogStore) -> list[str]:

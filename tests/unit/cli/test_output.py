@@ -12,6 +12,7 @@ from receiver.cli.commands import ls as ls_module
 from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
+from receiver.document import replaced
 from receiver.documents import iso
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
@@ -125,9 +126,7 @@ def test_the_exit_code_is_that_of_the_worst(
     """An addon that was asked for by name and is not there is a failure; in a list it is none."""
     results = Results(named=named)
     results.add(OUTCOME)
-    results.add(
-        Outcome(**{**{key: getattr(OUTCOME, key) for key in OUTCOME.__slots__}, "status": status, "error": "x"})
-    )
+    results.add(replaced(OUTCOME, status=status, error="x"))
     assert results.finish("json") == code
     document = json.loads(capsys.readouterr().out)
     assert document["summary"] == {"synced": 1, "skipped": 1 - code, "failed": code}
