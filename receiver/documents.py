@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from receiver.document import parse
+from receiver.sync.outcome import Outcome
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Step, Story
 from receiver.sync.unannounced import MissedPush
@@ -55,6 +56,11 @@ def story_document(story: Story) -> Document:
 def entry_document(entry: Entry) -> Document:
     """An entry of the journal; ``kind`` is ``delivery``, ``sync``, ``poll`` or ``operation``."""
     return _arrival(entry) if isinstance(entry, Arrival) else _done(entry)
+
+
+def outcome_document(outcome: Outcome) -> Document:
+    """What one attempt at an addon came to."""
+    return _with_times(asdict(outcome))
 
 
 def parked_document(parked: Parked) -> Document:
@@ -126,7 +132,7 @@ def _done(done: Done) -> Document:
     activity = done.activity
     detail = parse(activity.document)
     if isinstance(detail, dict):
-        detail = {key: iso(value) if key in _TIMES_OF_DEEDS else value for key, value in detail.items()}
+        detail = _with_times(detail)
     return {
         "id": done.id,
         "kind": activity.kind,
@@ -135,3 +141,7 @@ def _done(done: Done) -> Document:
         "repository": activity.repository,
         "detail": detail,
     }
+
+
+def _with_times(deed: Document) -> Document:
+    return {key: iso(value) if key in _TIMES_OF_DEEDS else value for key, value in deed.items()}
