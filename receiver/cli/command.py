@@ -28,9 +28,9 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """First what the command is about."""
-        parameters = self.get_params(ctx)
-        settings = [parameter for parameter in parameters if isinstance(parameter, SettingOption)]
-        own = [parameter for parameter in parameters if not isinstance(parameter, SettingOption)]
+        options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        own = [option for option in options if not isinstance(option, SettingOption)]
+        settings = [option for option in options if isinstance(option, SettingOption)]
         _write(ctx, formatter, "Options", own)
         _write(ctx, formatter, "Settings (flag over environment over --config over default)", settings)
 
@@ -54,9 +54,7 @@ class Group(click.Group, Command):
         return super().resolve_command(ctx, args)
 
 
-def _write(
-    ctx: click.Context, formatter: click.HelpFormatter, title: str, parameters: Sequence[click.Parameter]
-) -> None:
+def _write(ctx: click.Context, formatter: click.HelpFormatter, title: str, parameters: Sequence[click.Option]) -> None:
     records = [record for parameter in parameters if (record := parameter.get_help_record(ctx)) is not None]
     if records:
         with formatter.section(title):

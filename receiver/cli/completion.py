@@ -1,4 +1,4 @@
-"""What a shell may complete: names of addons, releases and senders. Whatever is wrong with this host: no error, no name.
+"""What a shell may complete: names of addons, releases and senders. What is wrong with this host is no error here.
 
 It reads the records of what is installed, as files that are replaced in one step: no lock is taken and nobody asked.
 """
@@ -6,7 +6,6 @@ It reads the records of what is installed, as files that are replaced in one ste
 import os
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -31,7 +30,7 @@ def addons(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 
 def releases(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:  # noqa: ARG001 - click's signature
-    """Releases of ADDON that are kept, by their tags; by digits of their digests where a tag is not one release only."""
+    """Releases of ADDON that are kept, by tag; by the digits of its digest where several have a tag."""
     from receiver.catalog.records import Records  # noqa: PLC0415 - only here more than names are needed
 
     settings, addon = _settings(context.params), context.params.get("addon")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from receiver.cli.output import ago
+from receiver.cli.terminal import State
 from receiver.report import describe, describe_change, size
 from receiver.sync.chronicle import read
 from receiver.sync.operations import Changed, Verified
@@ -12,16 +13,24 @@ from receiver.sync.status import EventFacts
 from receiver.tasks.journal import Arrival, Done, Entry, Event
 
 HEADER = ("NUMBER", "TIME", "WHAT", "ADDON", "DETAIL")
+WIDTHS = (6, 19, 12, 17)
+"""What its columns need as a rule, for rows that are printed one by one."""
 
 
 def row(entry: Entry) -> tuple[str, ...]:
     """The cells of a table with `HEADER`."""
     if isinstance(entry, Arrival):
         names = dict.fromkeys(event.repository for event in entry.events if event.repository)
-        return (str(entry.id), _time(entry.received), entry.verdict, ", ".join(names), "; ".join(_arrival(entry)))
+        return (
+            str(entry.id),
+            _time(entry.received),
+            State(entry.verdict),
+            ", ".join(names),
+            "; ".join(_arrival(entry)),
+        )
     activity = entry.activity
     what = activity.outcome if activity.kind == "operation" else f"{activity.kind} {activity.outcome}"
-    return (str(entry.id), _time(activity.at), what, activity.repository or "", _done(entry))
+    return (str(entry.id), _time(activity.at), State(what), activity.repository or "", _done(entry))
 
 
 def pushed(event: EventFacts | None, now: float) -> str:

@@ -11,7 +11,6 @@ from receiver.cli.layout import GAP, INDENT, Layout, fit
 from receiver.cli.terminal import State, coloured
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.text import Text
 
 
@@ -116,12 +115,15 @@ class _Screen:
                 self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
         if titled and found.dropped:
             names = ", ".join(rows[0][column] for column in found.dropped)
-            note = self._text(f"not shown here: {names} (a wider terminal or --output json shows them)", style="dim")
-            self._console.print(note)
+            note = f"not shown here: {names} (a wider terminal or --output json shows them)"
+            for line in self._broken(note, self._console.width, "dim"):
+                self._console.print(line)
 
     def _lines(self, row: Sequence[str], found: Layout, *, style: str, below: bool) -> "Iterator[Text]":
         """The lines of a row."""
-        cells = [self._broken(row[column], width, style) for column, width in zip(found.columns, found.widths, strict=True)]
+        cells = [
+            self._broken(row[column], width, style) for column, width in zip(found.columns, found.widths, strict=True)
+        ]
         for number in range(max((len(cell) for cell in cells), default=0)):
             line = self._text()
             for cell, width in zip(cells, found.widths, strict=True):
@@ -139,8 +141,10 @@ class _Screen:
         tone = cell.tone if isinstance(cell, State) else None
         text = self._text(cell, style=tone or style)
         lines = list(text.wrap(self._console, max(1, width), overflow="fold"))
-        for line in lines:
+        for number, line in enumerate(lines):
             line.rstrip()
+            if number and line.plain.startswith(" "):  # it was broken within a long word
+                lines[number] = line[1:]
         return lines
 
 

@@ -8,7 +8,7 @@ import click
 _TONES = {
     "green": ("installed", "current", "ok", "accepted", "released", "repaired"),
     "red": ("failed", "parked", "broken", "missing", "refused", "quarantined"),
-    "yellow": ("held", "retrying", "queued", "syncing", "outdated", "warning", "unknown", "absent"),
+    "yellow": ("held", "retrying", "queued", "syncing", "outdated", "warning", "unknown", "absent", "not installed"),
 }
 """What a state looks like. It is always written, too: nobody has to tell red from green."""
 _TONE_OF = {word: tone for tone, words in _TONES.items() for word in words}
@@ -22,7 +22,8 @@ class State(str):
     @property
     def tone(self) -> str | None:
         """The name of a colour; None for a state that is neither good nor bad."""
-        return _TONE_OF.get(self.rpartition(" ")[2].lower())
+        text = self.lower()
+        return _TONE_OF.get(text) or _TONE_OF.get(text.rpartition(" ")[2])
 
 
 def coloured(stream: IO[str]) -> bool:
