@@ -31,7 +31,8 @@ _FILES = (
 def contexts(command: click.Command = cli, parent: click.Context | None = None) -> Iterator[click.Context]:
     """Every command and the commands in it, in the order of the help, as contexts that know their whole names."""
     if isinstance(command, click.Group):
-        with click.Context(command, info_name=command.name if parent else "addon-sync", parent=parent) as context:
+        name = command.name if parent else "addon-sync"
+        with click.Context(command, info_name=name, parent=parent, **command.context_settings) as context:
             for name in command.list_commands(context):
                 found = command.get_command(context, name)
                 assert found is not None, name

@@ -33,7 +33,8 @@ def releases(context: click.Context, parameter: click.Parameter, incomplete: str
     """Releases of ADDON that are kept, by tag; by the digits of its digest where several have a tag."""
     from receiver.catalog.records import Records  # noqa: PLC0415 - only here more than names are needed
 
-    settings, addon = _settings(context.params), context.params.get("addon")
+    # Of a line that ends with "--to" click reads the options only, and leaves the rest as it was written.
+    settings, addon = _settings(context.params), context.params.get("addon") or next(iter(context.args), None)
     if settings is None or not isinstance(addon, str):
         return []
     try:

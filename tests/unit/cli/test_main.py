@@ -16,6 +16,7 @@ from scripts.generate_man import contexts, words
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
+EVERY = tuple(contexts())
 
 
 def commands() -> list[click.Command]:
@@ -33,7 +34,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     assert [command.name for command in commands()] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("context", contexts(), ids=lambda context: context.command_path)
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
 def test_every_command_has_an_example_and_every_flag_a_meaning(context: click.Context) -> None:
     """``--help`` is the manual that everybody has; commands of commands have theirs."""
     text, examples = words(context.command)
@@ -44,7 +45,7 @@ def test_every_command_has_an_example_and_every_flag_a_meaning(context: click.Co
             assert option.help, option.name
 
 
-@pytest.mark.parametrize("context", contexts(), ids=lambda context: context.command_path)
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
 def test_flags_of_settings_stand_behind_those_of_the_command(context: click.Context) -> None:
     """A command of two flags must not hide them among thirty. Where this fails: ``cls=Command`` is missing."""
     flags = {setting.flag for setting in SETTINGS if setting.has_flag} | {"--config"}
@@ -55,7 +56,7 @@ def test_flags_of_settings_stand_behind_those_of_the_command(context: click.Cont
     assert "-h, --help" in own
 
 
-@pytest.mark.parametrize("context", contexts(), ids=lambda context: context.command_path)
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
 def test_names_are_completed_wherever_they_are_asked_for(context: click.Context) -> None:
     """An addon, a sender or a file, in whichever command."""
     for parameter in context.command.params:
@@ -112,7 +113,7 @@ def test_the_module_and_the_command_are_the_same() -> None:
         (["frobnicate"], "there are serve, sync, poll, replay, ls, status"),
         (["ls", "--outptu", "json"], "--output"),
         (["parked", "rety"], "did you mean 'retry'?"),
-        (["parked", "frobnicate"], "there are retry, discard"),
+        (["parked", "frobnicate"], "there are discard, retry"),
         (["completion", "csh"], "'bash'"),
         (["ls", "--output", "yaml"], "'json'"),
         (["ls", "monitoring"], "unexpected extra argument"),
