@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class SettingOption(click.Option):
@@ -59,6 +60,11 @@ def _write(ctx: click.Context, formatter: click.HelpFormatter, title: str, param
     if records:
         with formatter.section(title):
             formatter.write_dl(records)
+
+
+def item(name: str, about: str = "") -> CompletionItem[str]:
+    """What a shell may put in; click's script for fish ends ``about`` at a comma."""
+    return CompletionItem(name, help=about.replace(",", ";") or None)
 
 
 def write_commands(formatter: click.HelpFormatter, commands: Mapping[str, str]) -> None:

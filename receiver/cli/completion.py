@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from receiver.addon import AddonRepository
+from receiver.cli.command import item
 from receiver.config import Settings, load
 from receiver.errors import ReceiverError
 
@@ -64,7 +65,7 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 
 def _starting(incomplete: str, names: Mapping[str, str]) -> Items:
-    return [CompletionItem(name, help=text or None) for name, text in names.items() if name.startswith(incomplete)]
+    return [item(name, text) for name, text in names.items() if name.startswith(incomplete)]
 
 
 def _settings(params: Mapping[str, Any]) -> Settings | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from receiver.cli.output import ago
 from receiver.cli.terminal import State
-from receiver.report import describe, describe_change, size
+from receiver.report import describe, describe_change, lasting, size
 from receiver.sync.chronicle import read
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
@@ -65,7 +65,7 @@ def _done(done: Done) -> str:
     if isinstance(deed, Outcome):
         return _outcome(deed)
     if isinstance(deed, Surveyed):
-        return deed.error or f"{len(deed.changed)} changed, {deed.unchanged} unchanged, {deed.duration:.2f} s"
+        return deed.error or f"{len(deed.changed)} changed, {deed.unchanged} unchanged, {lasting(deed.duration)}"
     if isinstance(deed, Changed):
         return describe_change(deed).partition(": ")[2]
     if isinstance(deed, Verified):
@@ -75,7 +75,7 @@ def _done(done: Done) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     if outcome.status == "installed":
-        amount = f"{outcome.files} files, {size(outcome.fetched)} fetched, {outcome.duration:.2f} s"
+        amount = f"{outcome.files} files, {size(outcome.fetched)} fetched, {lasting(outcome.duration)}"
         return f"{outcome.tag}, {amount}, asked for by {outcome.trigger}"
     return describe(outcome)[1].partition(": ")[2]
 

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from receiver import __version__
-from receiver.cli.command import Group, write_commands
+from receiver.cli.command import Group, item, write_commands
 from receiver.cli.terminal import obeys_escapes
 from receiver.errors import ConfigError, InvalidNameError, ReceiverError
 from receiver.log import configure
@@ -60,7 +60,7 @@ class _Commands(Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Their names, without importing them all."""
-        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        names = [item(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's

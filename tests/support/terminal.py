@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 _SECONDS = 60.0
 
 
-def shown(
-    command: Sequence[str], *, columns: int, environment: Mapping[str, str] | None = None, keys: bytes = b""
-) -> tuple[int, str]:
-    """The exit code of ``command`` and all that it wrote to a terminal of ``columns``; ``keys`` are typed at once."""
+def shown(command: Sequence[str], *, columns: int, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """The exit code of ``command`` and all that it wrote to a terminal of ``columns``."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     inherited = {name: text for name, text in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "FORCE_COLOR"}}
@@ -29,7 +27,6 @@ def shown(
     )
     os.close(slave)
     try:
-        os.write(master, keys)
         written = _until_its_end(master, time.monotonic() + _SECONDS)
         return process.wait(timeout=_SECONDS), written.decode("utf-8", "replace").replace("\r\n", "\n")
     finally:
