@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from receiver.cli.command import Command, Group
-from receiver.cli.output import Table
+from receiver.cli.output import Table, print_table
 from receiver.cli.terminal import State, coloured, obeys_escapes, painted
 from receiver.log import configure
 from tests.support.terminal import shown
@@ -168,3 +168,32 @@ def test_old_consoles_of_windows_get_no_escape_codes(monkeypatch: pytest.MonkeyP
 def test_a_group_makes_commands_of_ours() -> None:
     """So that theirs have the same help."""
     assert Group.command_class is Command
+
+
+def test_letters_of_two_columns_are_counted_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag may be written in any script."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "40")
+    print_table(("A", "B"), [("日本", "x"), ("ab", "y")])
+    assert terminal.getvalue().splitlines() == ["A     B", "日本  x", "ab    y"]
+
+
+def test_a_catalogue_of_two_hundred_addons_is_listed_on_80_columns(tmp_path: Path) -> None:
+    """The command itself, with descriptions as they are."""
+    for number in range(200):
+        folder = tmp_path / "addons" / f"addon-{number:03}"
+        folder.mkdir(parents=True)
+        description = "Dashboards and alerts for everything that runs on this host " * (number % 3)
+        manifest = (
+            f"apiVersion: v1\nkind: AddonManifest\nmetadata: {{name: {folder.name}, description: '{description}x'}}\n"
+            f"spec: {{implementations: [{{name: {folder.name}}}]}}\n"
+        )
+        (folder / "addon.manifest.yaml").write_text(manifest, encoding="utf-8")
+    code, text = shown([sys.executable, "-m", "receiver", "ls", "--k2s-install-dir", str(tmp_path)], columns=80)
+    lines = ESCAPE.sub("", text).splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("addon-") for line in lines) == 200
+    assert " ".join(lines[0].split()) == "ADDON IMPLEMENTATION FROM DESCRIPTION"
