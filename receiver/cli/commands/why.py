@@ -67,5 +67,6 @@ def _print(story: Story) -> None:
         click.echo("\n".join(lines))
     if story.entries:
         leaf = status.repository.rpartition("/")[2]
-        click.echo(f"The last entries of the journal ('addon-sync events --addon {leaf}' lists more):")
+        title = f"The last entries of the journal ('addon-sync events --addon {leaf}' lists more):"
+        click.echo("\n".join(paragraph("", title, width=width)))
         print_table(HEADER, [row(entry) for entry in reversed(story.entries[:_SHOWN])])
