@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from receiver.document import parse, plain
+from receiver.sync.outcome import Outcome
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Step, Story
 from receiver.sync.unannounced import MissedPush
@@ -54,6 +55,11 @@ def story_document(story: Story) -> Document:
 def entry_document(entry: Entry) -> Document:
     """An entry of the journal; ``kind`` is ``delivery``, ``sync``, ``poll`` or ``operation``."""
     return _arrival(entry) if isinstance(entry, Arrival) else _done(entry)
+
+
+def outcome_document(outcome: Outcome) -> Document:
+    """What one attempt at an addon came to."""
+    return _with_times(plain(outcome))
 
 
 def parked_document(parked: Parked) -> Document:
@@ -125,7 +131,7 @@ def _done(done: Done) -> Document:
     activity = done.activity
     detail = parse(activity.document)
     if isinstance(detail, dict):
-        detail = {key: iso(value) if key in _TIMES_OF_DEEDS else value for key, value in detail.items()}
+        detail = _with_times(detail)
     return {
         "id": done.id,
         "kind": activity.kind,
@@ -134,3 +140,7 @@ def _done(done: Done) -> Document:
         "repository": activity.repository,
         "detail": detail,
     }
+
+
+def _with_times(deed: Document) -> Document:
+    return {key: iso(value) if key in _TIMES_OF_DEEDS else value for key, value in deed.items()}

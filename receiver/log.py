@@ -11,6 +11,8 @@ _PREFIXES = {
     logging.ERROR: "[AddonSync][ERROR]",
     logging.CRITICAL: "[AddonSync][ERROR]",
 }
+_COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
+"""Of prefixes, on a terminal: yellow and red."""
 # A name from outside must not forge a line, move the cursor or turn the text around (hazards A15, G20): C0, DEL, C1,
 # the Unicode line ends, and what changes the direction of writing.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
@@ -19,12 +21,18 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 
 
 class TextFormatter(logging.Formatter):
-    """The fixed text form; the time is local, as the script's was."""
+    """The fixed text form; the time is local, as the script's was. ``coloured`` changes no letter of it."""
+
+    def __init__(self, *, coloured: bool = False) -> None:
+        super().__init__()
+        self._coloured = coloured
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows where the program is at fault."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         prefix = _PREFIXES.get(record.levelno, "[AddonSync]")
+        if self._coloured and record.levelno in _COLOURS:
+            prefix = f"{_COLOURS[record.levelno]}{prefix}\x1b[0m"
         line = f"{stamp} {prefix} {_plain(record.getMessage())}"
         if not record.exc_info:
             return line
@@ -59,10 +67,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
-def configure(*, style: str, stream: IO[str] | None = None) -> None:
-    """Write the program's log lines to ``stream`` (standard output); ``style`` is ``text`` or ``json``."""
+def configure(*, style: str, stream: IO[str] | None = None, coloured: bool = False) -> None:
+    """Write the program's log lines to ``stream`` (standard output); ``style`` is ``text`` or ``json``.
+
+    ``coloured``: what ``stream`` leads to shows colours.
+    """
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(coloured=coloured))
     logger = logging.getLogger("receiver")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

@@ -32,7 +32,7 @@ def _installed(outcome: "Outcome") -> str:
     kept = f", {len(outcome.kept)} replaced files kept in the backups" if outcome.kept else ""
     return (
         f"{outcome.repository}: installed {outcome.tag} ({_short(outcome.digest)}), {outcome.files} files, "
-        f"{size(outcome.fetched)} fetched, {outcome.duration:.2f} s, asked for by {outcome.trigger}{kept}"
+        f"{size(outcome.fetched)} fetched, {lasting(outcome.duration)}, asked for by {outcome.trigger}{kept}"
     )
 
 
@@ -81,6 +81,14 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
+
+
+def lasting(seconds: float) -> str:
+    """A duration for people: ``0.52 s``, ``1 m 15 s``, ``2 h 05 m``."""
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} m"
 
 
 def _short(digest: str | None) -> str:

@@ -1,13 +1,12 @@
 """Write the reference of settings, commands and hazards, and templates, from the code, so that none drifts from it."""
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import yaml
 
-from receiver.cli.main import COMMANDS, cli
+from receiver.cli.command import own_options, setting_options
 from receiver.diagnosis.snippet import snippet
 from receiver.packaging import flux
 from receiver.setting import Setting
@@ -16,6 +15,7 @@ from receiver.webhook.decode import SENDERS
 from receiver.webhook.proof import Proof, SecretPath, Signature, Token, Verbatim
 from receiver.webhook.sender import Sender
 from scripts import generate_hardening
+from scripts.generate_man import contexts, man, words
 
 ROOT = Path(__file__).parents[1]
 _NOTE = "<!-- Written by scripts/generate-reference from the code; a test compares it. -->"
@@ -106,28 +106,21 @@ def commands() -> str:
     parts = ["# Commands", "", _NOTE, "", "`addon-sync COMMAND`, or `python -m receiver COMMAND`.", ""]
     parts += ["| exit code | |", "|---|---|", "| 0 | done, also where there was nothing to do |"]
     parts += ["| 1 | at least one addon failed; `doctor`: something is broken |", "| 2 | usage or configuration |"]
-    with click.Context(cli, info_name="addon-sync") as context:
-        for name in COMMANDS:
-            command = cli.get_command(context, name)
-            assert command is not None
-            parts += ["", *_command(command, click.Context(command, info_name=name, parent=context))]
+    for context in contexts():
+        parts += ["", *_command(context.command, context)]
     return "\n".join(parts) + "\n"
 
 
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    text, _, examples = inspect.cleandoc(command.help or "").partition("\b")
-    yield from (f"## {context.command_path}", "", f"`{usage}`", "", text.strip(), "", "```sh")
-    yield from (line.strip() for line in examples.strip().splitlines()[1:])
-    yield from ("```", "", "| flag | meaning |", "|---|---|")
-    options = [option for option in command.params if isinstance(option, click.Option)]
-    own = [option for option in options if option.opts[0] not in _FLAGS]
-    yield from (_option(option) for option in own)
-    shared = ", ".join(f"`{option.opts[0]}`" for option in options if option.opts[0] in _FLAGS)
-    yield from ("", f"Settings ([settings.md](settings.md)): {shared}.")
-
-
-_FLAGS = {setting.flag for setting in SETTINGS if setting.has_flag}
+    text, examples = words(command)
+    yield from (f"## {context.command_path}", "", f"`{usage}`", "", text, "", "```sh", *examples, "```")
+    own = own_options(command)
+    if own:
+        yield from ("", "| flag | meaning |", "|---|---|", *map(_option, own))
+    settings = ", ".join(f"`{option.opts[0]}`" for option in setting_options(command))
+    if settings:
+        yield from ("", f"Settings ([settings.md](settings.md)): {settings}.")
 
 
 def _option(option: click.Option) -> str:
@@ -193,6 +186,7 @@ DOCUMENTS = {
     "docs/reference/settings.md": settings,
     "docs/reference/commands.md": commands,
     "docs/reference/hardening.md": hardening,
+    "deploy/linux/man/addon-sync.1": man,
     "deploy/registries/distribution.yml": distribution,
     "deploy/registries/zot.json": zot,
     "deploy/fluxcd/per-addon/ocirepository-template.yaml": oci_repository_template,
@@ -204,6 +198,7 @@ DOCUMENTS = {
 def main() -> None:
     """Write them."""
     for path, render in DOCUMENTS.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(render(), encoding="utf-8", newline="\n")
         print(path)
 

@@ -4,7 +4,8 @@
 - ``options``   the flags that come from the table of settings
 - ``running``   run a request here, or through ``serve`` where that works on the same state folder
 - ``progress``  bars on a terminal, plain lines elsewhere
-- ``output``    tables and JSON
+- ``output``    tables that fit (`layout` decides how), JSON, ages; ``terminal`` says what may be sent colours
+- ``command``   what our commands have in common in their help; ``completion`` what a shell may complete
 - ``commands``  one module a command
 """
 

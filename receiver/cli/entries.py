@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 
 from receiver.cli.output import ago
-from receiver.report import describe, describe_change, describe_import, size
+from receiver.cli.terminal import State
+from receiver.report import describe, describe_change, describe_import, lasting, size
 from receiver.sync.chronicle import read
 from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
@@ -13,16 +14,24 @@ from receiver.sync.status import EventFacts
 from receiver.tasks.journal import Arrival, Done, Entry, Event
 
 HEADER = ("NUMBER", "TIME", "WHAT", "ADDON", "DETAIL")
+WIDTHS = (6, 19, 12, 17)
+"""What its columns need as a rule, for rows that are printed one by one."""
 
 
 def row(entry: Entry) -> tuple[str, ...]:
     """The cells of a table with `HEADER`."""
     if isinstance(entry, Arrival):
         names = dict.fromkeys(event.repository for event in entry.events if event.repository)
-        return (str(entry.id), _time(entry.received), entry.verdict, ", ".join(names), "; ".join(_arrival(entry)))
+        return (
+            str(entry.id),
+            _time(entry.received),
+            State(entry.verdict),
+            ", ".join(names),
+            "; ".join(_arrival(entry)),
+        )
     activity = entry.activity
     what = activity.outcome if activity.kind == "operation" else f"{activity.kind} {activity.outcome}"
-    return (str(entry.id), _time(activity.at), what, activity.repository or "", _done(entry))
+    return (str(entry.id), _time(activity.at), State(what), activity.repository or "", _done(entry))
 
 
 def pushed(event: EventFacts | None, now: float) -> str:
@@ -57,7 +66,7 @@ def _done(done: Done) -> str:
     if isinstance(deed, Outcome):
         return _outcome(deed)
     if isinstance(deed, Surveyed):
-        return deed.error or f"{len(deed.changed)} changed, {deed.unchanged} unchanged, {deed.duration:.2f} s"
+        return deed.error or f"{len(deed.changed)} changed, {deed.unchanged} unchanged, {lasting(deed.duration)}"
     if isinstance(deed, Changed):
         return describe_change(deed).partition(": ")[2]
     if isinstance(deed, Imported):
@@ -69,7 +78,7 @@ def _done(done: Done) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     if outcome.status == "installed":
-        amount = f"{outcome.files} files, {size(outcome.fetched)} fetched, {outcome.duration:.2f} s"
+        amount = f"{outcome.files} files, {size(outcome.fetched)} fetched, {lasting(outcome.duration)}"
         return f"{outcome.tag}, {amount}, asked for by {outcome.trigger}"
     return describe(outcome)[1].partition(": ")[2]
 

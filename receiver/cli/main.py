@@ -8,8 +8,11 @@ import logging
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from receiver import __version__
+from receiver.cli.command import Group, item, write_commands
+from receiver.cli.terminal import obeys_escapes
 from receiver.errors import ConfigError, InvalidNameError, ReceiverError
 from receiver.log import configure
 
@@ -41,11 +44,12 @@ COMMANDS = {
     "push": "put the addons of such a file into a registry",
     "import": "install the addons of such a file without a registry",
     "register": "print the resources by which FluxCD watches an addon, for kubectl apply",
+    "completion": "what makes a shell complete commands, flags and the names of addons",
 }
 """Name and short help; the module is only imported for the one that is called."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command when it is needed: a scheduled job runs one, and pays for no other."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -60,22 +64,14 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"receiver.cli.commands.{module}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command, or an error that names the one that was probably meant."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415 - only for the error
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
-            raise click.UsageError(f"No such command {args[0]!r}: {meant}", ctx)
-        return super().resolve_command(ctx, args)
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Their names, without importing them all."""
+        names = [item(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """The list, without importing them all."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        write_commands(formatter, COMMANDS)
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -105,11 +101,13 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
+        # What was begun is finished or dropped by whoever comes next, so there is nothing to explain.
+        click.echo("interrupted", err=True)
         sys.exit(1)
     except ReceiverError as error:
         if not _log.handlers:
-            configure(style="text")
+            configure(style="text", coloured=obeys_escapes(sys.stdout))
         _log.error("%s", error)
         sys.exit(2 if isinstance(error, ConfigError | InvalidNameError) else 1)
     sys.exit(code or 0)

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from receiver.cli.command import SettingOption
+from receiver.cli.completion import files
+from receiver.cli.terminal import obeys_escapes
 from receiver.config import Settings, load
 from receiver.errors import ConfigError
 from receiver.log import configure
@@ -64,9 +67,8 @@ def settings_options(
             if _uses(setting.name, serve=serve, local=local, remote=remote) if only is None else setting.name in only:
                 function = _option(setting)(function)
         config = click.Path(dir_okay=False, path_type=Path)
-        return click.option("--config", type=config, help="YAML file of settings; keys as the flags, with '_'")(
-            function
-        )
+        about = "YAML file of settings; keys as the flags, with '_'"
+        return click.option("--config", type=config, cls=SettingOption, help=about)(function)
 
     return decorate
 
@@ -80,7 +82,18 @@ def _uses(name: str, *, serve: bool, local: bool, remote: bool) -> bool:
 def _option(setting: Setting) -> Callable[[F], F]:
     name = f"{setting.key}_file" if setting.secret else setting.key
     placeholder = "PATH" if setting.secret else setting.placeholder
-    return click.option(setting.flag, name, metavar=placeholder, help=_help(setting))
+    complete = _COMPLETIONS.get(placeholder)
+    return click.option(
+        setting.flag, name, metavar=placeholder, cls=SettingOption, help=_help(setting), shell_complete=complete
+    )
+
+
+def _bools(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's
+    return [word for word in ("true", "false") if word.startswith(incomplete)]
+
+
+_COMPLETIONS = {"PATH": files, "BOOL": _bools}
+"""What a shell completes, by what stands for the value in help texts."""
 
 
 def _help(setting: Setting) -> str:
@@ -100,11 +113,12 @@ def load_settings(
         ConfigError: the text names the setting.
     """
     stream = sys.stderr if output == "json" else sys.stdout
-    configure(style="text", stream=stream)
+    coloured = obeys_escapes(stream)
+    configure(style="text", stream=stream, coloured=coloured)
     file = options.pop("config", None)
     flags = {key: value for key, value in options.items() if value is not None}
     settings = load(flags=flags, environment=os.environ, file=file, local_only=local, remote_only=remote)
-    configure(style=settings.log_format, stream=stream)
+    configure(style=settings.log_format, stream=stream, coloured=coloured)
     return settings
 
 

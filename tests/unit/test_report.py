@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from receiver.document import replaced
-from receiver.report import describe, size, summary
+from receiver.report import describe, lasting, size, summary
 from receiver.sync.outcome import Outcome
 from receiver.tasks.task import Trigger
 
@@ -64,3 +64,20 @@ def test_the_counts_are_of_all_outcomes() -> None:
 def test_sizes_are_for_people(count: float, text: str) -> None:
     """Powers of 1000."""
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.004, "0.00 s"),
+        (0.524, "0.52 s"),
+        (59.99, "59.99 s"),
+        (59.996, "1 m 00 s"),
+        (75, "1 m 15 s"),
+        (3599.6, "1 h 00 m"),
+        (7500, "2 h 05 m"),
+    ],
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    """Never ``60.00 s``."""
+    assert lasting(seconds) == text

@@ -1,18 +1,19 @@
 """``addon-sync doctor``."""
 
 import asyncio
-import shutil
 import socket
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import senders
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import print_json, print_table, printable
+from receiver.cli.output import paragraph, print_json, print_table, terminal_width
+from receiver.cli.terminal import State, painted
 from receiver.config import Settings
 from receiver.diagnosis.finding import Finding, Standing, counts
 from receiver.diagnosis.settings import Row, source_of
@@ -22,8 +23,13 @@ from receiver.lock import StateLock
 from receiver.registry.location import Location
 
 
-@click.command("doctor")
-@click.option("--sender", metavar="NAME", help="print the configuration that makes this registry notify us")
+@click.command("doctor", cls=Command)
+@click.option(
+    "--sender",
+    metavar="NAME",
+    shell_complete=senders,
+    help="print the configuration that makes this registry notify us",
+)
 @click.option(
     "--address", metavar="ADDRESS", help="with --sender: how the registry reaches us, host:port or https://host"
 )
@@ -87,25 +93,27 @@ def _print_settings(rows: list[Row], *, everything: bool) -> None:
 
 
 def _print_findings(findings: list[Finding]) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    width = terminal_width()
     column = max(len(finding.check) for finding in findings)
     for finding in findings:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(finding, column, width))
+        head, *rest = _lines(finding, column, width)
+        mark = State(_mark(finding))
+        click.echo("\n".join([painted(mark, sys.stdout) + head.removeprefix(mark), *rest]))
     summary = ", ".join(f"{number} {standing}" for standing, number in counts(findings).items())
     sys.stdout.write(f"\n{summary}\n")
 
 
 def _lines(finding: Finding, column: int, width: int) -> Iterator[str]:
     """A finding, its remedy below it; a terminal's lines are broken at words."""
-    mark = finding.standing if finding.standing is Standing.OK else finding.standing.upper()
-    head = f"{mark:<7}  {finding.check:<{column}}  "
+    head = f"{_mark(finding):<7}  {finding.check:<{column}}  "
     indent = " " * len(head)
-    parts = [(head, finding.text)]
+    yield from paragraph(head, finding.text, width=width)
     if finding.remedy is not None:
-        parts.append((f"{indent}-> ", finding.remedy))
-    for start, text in parts:
-        line = start + printable(text)
-        yield from textwrap.wrap(line, width, subsequent_indent=indent) if width > len(head) + 30 else [line]
+        yield from paragraph(f"{indent}-> ", finding.remedy, width=width)
+
+
+def _mark(finding: Finding) -> str:
+    return str(finding.standing if finding.standing is Standing.OK else finding.standing.upper())
 
 
 def _check_sender(sender: str) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
-from receiver.cli.entries import HEADER, row
+from receiver.cli.command import Command
+from receiver.cli.completion import addons, senders
+from receiver.cli.entries import HEADER, WIDTHS, row
 from receiver.cli.options import load_settings, moment, output_option, settings_options
-from receiver.cli.output import print_json, print_line, print_table
+from receiver.cli.output import Table, print_json, print_table
 from receiver.cli.running import view
 from receiver.documents import entry_document
 from receiver.sync.engine import Report
@@ -20,9 +22,19 @@ from receiver.tasks.journal import Arrival, Done, Entry, Wanted
 _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "replayed")
 
 
-@click.command("events")
-@click.option("--addon", metavar="ADDON", help="only what concerns this addon (the last part of its repository)")
-@click.option("--sender", metavar="NAME", help="only deliveries of this sender, such as distribution or zot")
+@click.command("events", cls=Command)
+@click.option(
+    "--addon",
+    metavar="ADDON",
+    shell_complete=addons,
+    help="only what concerns this addon (the last part of its repository)",
+)
+@click.option(
+    "--sender",
+    metavar="NAME",
+    shell_complete=senders,
+    help="only deliveries of this sender, such as distribution or zot",
+)
 @click.option("--verdict", type=click.Choice(_VERDICTS), help="only deliveries that were judged so")
 @click.option("--kind", type=click.Choice(["delivery", "sync", "poll", "operation"]), help="only entries of this kind")
 @click.option("--since", metavar="DURATION", help="only from the last DURATION, such as 2h")
@@ -54,6 +66,7 @@ def command(output: str, **options: Any) -> int:
         wanted=_wanted(asked, settings.repository_prefix), limit=limit, before=before, follow=follow
     )
     entries: list[Entry] = []
+    table = Table(HEADER, widths=WIDTHS)
 
     def add(report: Report) -> None:
         if isinstance(report, Arrival | Done):
@@ -61,7 +74,7 @@ def command(output: str, **options: Any) -> int:
 
     def tell(report: Report) -> None:
         if isinstance(report, Arrival | Done):
-            _print_one(report, output)
+            _print_one(report, output, table)
 
     try:
         view(settings, request, command="events", report=tell if follow else add)
@@ -98,9 +111,9 @@ def _print(entries: list[Entry], output: str) -> None:
         print_table(("nothing of that is in the journal",), [])
 
 
-def _print_one(entry: Entry, output: str) -> None:
+def _print_one(entry: Entry, output: str, table: Table) -> None:
     if output == "json":
         sys.stdout.write(json.dumps(entry_document(entry)) + "\n")
     else:
-        print_line(row(entry))
+        table.print_next(row(entry))
     sys.stdout.flush()

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from receiver.catalog.sources import Source, choose
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.exporting import (
     Exported,
     Extras,
@@ -27,8 +29,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command("export")
-@click.argument("addon", nargs=-1)
+@click.command("export", cls=Command)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--all", "everything", is_flag=True, help="every addon of the catalogue; also without any ADDON")
 @click.option("-d", "--directory", type=_FOLDER, default=Path(), help="where the file goes [default: .]")
 @click.option("--omit-images", is_flag=True, help="leave out container images: they are pulled from their registries")

@@ -8,10 +8,13 @@ import click
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, held_text
 from receiver.catalog.records import Records
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.entries import pushed
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
+from receiver.cli.terminal import State
 from receiver.documents import iso, release_document
 from receiver.errors import NotInstalled
 from receiver.sync.engine import Report
@@ -19,8 +22,8 @@ from receiver.sync.request import HistoryRequest
 from receiver.sync.views import ReleaseFacts
 
 
-@click.command("history")
-@click.argument("addon")
+@click.command("history", cls=Command)
+@click.argument("addon", shell_complete=addons)
 @output_option
 @settings_options(local=True)
 def command(addon: str, output: str, **options: Any) -> int:
@@ -55,7 +58,7 @@ def command(addon: str, output: str, **options: Any) -> int:
 def _print(record: AddonRecord, releases: list[ReleaseFacts]) -> None:
     now = time.time()
     print_table(
-        ("TAG", "VERSION", "DIGEST", "PUSHED", "ARRIVED", ""),
+        ("TAG", "VERSION", "DIGEST", "PUSHED", "ARRIVED", "STATE"),
         [
             (
                 release.tag,
@@ -63,10 +66,11 @@ def _print(record: AddonRecord, releases: list[ReleaseFacts]) -> None:
                 release.digest[7:19],
                 pushed(release.event, now),
                 ago(release.arrived, now=now),
-                "installed" if release.installed else "kept",
+                State("installed" if release.installed else "kept"),
             )
             for release in releases
         ],
+        optional=("PUSHED", "VERSION"),
     )
     if record.installed is None:
         click.echo("not installed")

@@ -5,12 +5,14 @@ from typing import Any
 import click
 
 from receiver.cli.changes import change
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import output_option, settings_options
 from receiver.sync.request import HoldRequest
 
 
-@click.command("hold")
-@click.argument("addon")
+@click.command("hold", cls=Command)
+@click.argument("addon", shell_complete=addons)
 @click.option("--reason", default="by hand", show_default=True, help="for those who wonder later")
 @output_option
 @settings_options(local=True)

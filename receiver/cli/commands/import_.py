@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json
 from receiver.cli.running import run
@@ -18,9 +20,9 @@ from receiver.sync.request import ImportRequest
 _log = logging.getLogger(__name__)
 
 
-@click.command("import")
+@click.command("import", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("addon", nargs=-1)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--allow-downgrade", is_flag=True, help="install a lower version than the installed one, too")
 @click.option("--hold", is_flag=True, help="leave the addons at these releases until 'addon-sync release'")
 @output_option

@@ -7,12 +7,13 @@ import click
 
 from receiver.catalog.listing import listing
 from receiver.catalog.records import Records
+from receiver.cli.command import Command
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json, print_table
 from receiver.documents import iso
 
 
-@click.command("ls")
+@click.command("ls", cls=Command)
 @output_option
 @settings_options(local=True)
 def command(output: str, **options: Any) -> int:
@@ -42,5 +43,6 @@ def command(output: str, **options: Any) -> int:
             )
             for row in rows
         ],
+        optional=("FROM", "DIGEST"),
     )
     return 1 if any(row.problem for row in rows) else 0

@@ -5,17 +5,19 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.results import Results
 from receiver.cli.running import run
+from receiver.cli.terminal import State
 from receiver.documents import missed_document
 from receiver.sync.engine import Report
 from receiver.sync.request import MissedRequest
 from receiver.sync.unannounced import MissedPush
 
 
-@click.command("missed")
+@click.command("missed", cls=Command)
 @click.option("--sync", "and_sync", is_flag=True, help="look at those that are not installed, and install them")
 @output_option
 @settings_options()
@@ -56,13 +58,14 @@ def _print(pushes: list[MissedPush]) -> None:
         return
     now = time.time()
     print_table(
-        ("ADDON", "TAG", "DIGEST", "STATE"),
+        ("ADDON", "TAG", "DIGEST", "STATE", "SINCE"),
         [
             (
                 push.repository,
                 push.tag,
                 push.digest[7:19],
-                f"{push.state} {ago(push.installed, now=now)}".strip() if push.installed else push.state,
+                State(push.state),
+                ago(push.installed, now=now),
             )
             for push in pushes
         ],

@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
+from receiver.cli.command import Group
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.results import Results
@@ -19,7 +21,7 @@ from receiver.sync.request import DiscardRequest, ParkedRequest, ReplayRequest
 from receiver.sync.views import Parked
 
 
-@click.group("parked", invoke_without_command=True)
+@click.group("parked", cls=Group, invoke_without_command=True)
 @output_option
 @settings_options(local=True)
 @click.pass_context
@@ -49,7 +51,7 @@ def command(context: click.Context, /, output: str, **options: Any) -> int:
     elif found:
         now = time.time()
         header = ("ADDON", "DIGEST", "ATTEMPTS", "SINCE", "REASON")
-        print_table(header, [_row(parked, now) for parked in found])
+        print_table(header, [_row(parked, now) for parked in found], optional=("DIGEST",))
     else:
         print_table(("nothing is parked",), [])
     return 0
@@ -66,7 +68,7 @@ def _chosen(addons: tuple[str, ...], *, everything: bool, verb: str) -> None:
 
 
 @command.command("retry")
-@click.argument("addon", nargs=-1)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--all", "everything", is_flag=True, help="all that are parked")
 @output_option
 @settings_options()
@@ -88,7 +90,7 @@ def retry(addon: tuple[str, ...], everything: bool, output: str, **options: Any)
 
 
 @command.command("discard")
-@click.argument("addon", nargs=-1)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--all", "everything", is_flag=True, help="all that are parked")
 @output_option
 @settings_options(local=True)

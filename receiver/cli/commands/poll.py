@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.results import Results
 from receiver.cli.running import run
 from receiver.sync.request import PollRequest
 
 
-@click.command("poll")
+@click.command("poll", cls=Command)
 @output_option
 @settings_options()
 def command(output: str, **options: Any) -> int:

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.notation import parse_size
 
 _log = logging.getLogger(__name__)
 
 
-@click.command("push")
+@click.command("push", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("registry", required=False)
 @click.option("--tag", metavar="TAG", help="instead of the tags in the file")

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json
 from receiver.packaging.flux import kustomization, oci_repository, resource_name
@@ -35,8 +37,8 @@ def _like(
     return judge
 
 
-@click.command("register")
-@click.argument("addon", nargs=-1, required=True)
+@click.command("register", cls=Command)
+@click.argument("addon", nargs=-1, shell_complete=addons, required=True)
 @click.option(
     "--interval",
     default="1m",

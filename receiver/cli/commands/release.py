@@ -5,12 +5,14 @@ from typing import Any
 import click
 
 from receiver.cli.changes import change
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import output_option, settings_options
 from receiver.sync.request import ReleaseRequest
 
 
-@click.command("release")
-@click.argument("addon")
+@click.command("release", cls=Command)
+@click.argument("addon", shell_complete=addons)
 @output_option
 @settings_options(local=True)
 def command(addon: str, output: str, **options: Any) -> int:

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import addons, files, senders
 from receiver.cli.options import load_settings, moment, output_option, settings_options
 from receiver.cli.output import print_table
 from receiver.cli.progress import reading
@@ -31,13 +33,17 @@ _BATCH = 512
 """Notes that go into the journal at a time."""
 
 
-@click.command("replay")
-@click.argument("file", required=False)
+@click.command("replay", cls=Command)
+@click.argument("file", required=False, shell_complete=files)
 @click.option("--id", "ids", multiple=True, metavar="ID", help="a delivery by its number, or by an event's identifier")
 @click.option("--since", metavar="DURATION", help="from the journal: what arrived in the last DURATION, such as 2h")
 @click.option("--until", metavar="DURATION", help="from the journal: only what arrived longer than DURATION ago")
-@click.option("--addon", metavar="ADDON", help="only this addon (the last part of its repository)")
-@click.option("--sender", metavar="NAME", help="from the journal: only deliveries of this sender")
+@click.option(
+    "--addon", metavar="ADDON", shell_complete=addons, help="only this addon (the last part of its repository)"
+)
+@click.option(
+    "--sender", metavar="NAME", shell_complete=senders, help="from the journal: only deliveries of this sender"
+)
 @click.option("--failed", is_flag=True, help="addons whose last sync failed, parked ones too")
 @click.option("--quarantined", is_flag=True, help="deliveries that could not be parsed when they came")
 @click.option("--dry-run", is_flag=True, help="only show what each would lead to")

@@ -5,13 +5,20 @@ from typing import Any
 import click
 
 from receiver.cli.changes import change
+from receiver.cli.command import Command
+from receiver.cli.completion import addons, releases
 from receiver.cli.options import output_option, settings_options
 from receiver.sync.request import RollbackRequest
 
 
-@click.command("rollback")
-@click.argument("addon")
-@click.option("--to", metavar="DIGEST|VERSION", help="one of 'addon-sync history ADDON'; without it, the one before")
+@click.command("rollback", cls=Command)
+@click.argument("addon", shell_complete=addons)
+@click.option(
+    "--to",
+    metavar="DIGEST|VERSION",
+    shell_complete=releases,
+    help="one of 'addon-sync history ADDON'; without it, the one before",
+)
 @output_option
 @settings_options()
 def command(addon: str, to: str | None, output: str, **options: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
 from receiver.cli.options import load_settings, settings_options
 from receiver.cli.progress import PlainProgress
 from receiver.config import Settings
@@ -20,7 +21,7 @@ _PATIENCE = 20.0
 """Seconds that a new ``serve`` waits for its predecessor to stop."""
 
 
-@click.command("serve")
+@click.command("serve", cls=Command)
 @settings_options(serve=True)
 def command(**options: Any) -> None:
     """Receive notifications and keep the catalogue in step, until SIGTERM or SIGINT (Ctrl-C).

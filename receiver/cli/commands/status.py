@@ -8,17 +8,20 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
+from receiver.cli.terminal import State
 from receiver.documents import status_document
 from receiver.sync.engine import Report
 from receiver.sync.request import StatusRequest
 from receiver.sync.status import AddonStatus, EventFacts
 
 
-@click.command("status")
-@click.argument("addon", required=False)
+@click.command("status", cls=Command)
+@click.argument("addon", required=False, shell_complete=addons)
 @click.option("--offline", is_flag=True, help="do not ask the registry: what it wanted when it was last asked")
 @output_option
 @settings_options()
@@ -62,7 +65,7 @@ def _print(rows: list[AddonStatus], backups: Path) -> None:
         [
             (
                 row.repository,
-                row.standing,
+                State(row.standing),
                 row.installed.tag if row.installed else "-",
                 ago(row.installed.installed, now=now) if row.installed else "",
                 (row.desired.tag if row.desired else None) or "?",
@@ -72,6 +75,7 @@ def _print(rows: list[AddonStatus], backups: Path) -> None:
             )
             for row in rows
         ],
+        optional=("LAST EVENT", "SINCE", "NEXT", "DESIRED"),
     )
 
 
@@ -79,7 +83,7 @@ def _print_one(row: AddonStatus, backups: Path) -> None:
     now = time.time()
     installed, desired, sync = row.installed, row.desired, row.last_sync
     lines = [
-        ("state", row.standing),
+        ("state", State(row.standing)),
         (
             "installed",
             f"{installed.tag}, {installed.digest}, {ago(installed.installed, now=now)}" if installed else "-",

@@ -4,14 +4,16 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.results import Results
 from receiver.cli.running import run
 from receiver.sync.request import SyncRequest
 
 
-@click.command("sync")
-@click.argument("addon", nargs=-1)
+@click.command("sync", cls=Command)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--check-digest/--no-check-digest", default=False, help="skip addons whose digest is installed already")
 @click.option("--allow-downgrade", is_flag=True, help="install a lower version than the installed one at once")
 @output_option

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json, print_table
 from receiver.cli.running import run
@@ -16,8 +18,8 @@ from receiver.sync.request import VerifyRequest
 _log = logging.getLogger(__name__)
 
 
-@click.command("verify")
-@click.argument("addon", nargs=-1)
+@click.command("verify", cls=Command)
+@click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--repair", is_flag=True, help="bring back the release that is installed; edited files go to the backups")
 @output_option
 @settings_options()

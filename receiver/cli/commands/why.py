@@ -1,14 +1,18 @@
 """``addon-sync why``."""
 
+import sys
 import time
 from typing import Any
 
 import click
 
+from receiver.cli.command import Command
+from receiver.cli.completion import addons
 from receiver.cli.entries import HEADER, row
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import ago, print_json, print_table, printable
+from receiver.cli.output import ago, paragraph, print_json, print_table, printable, terminal_width
 from receiver.cli.running import view
+from receiver.cli.terminal import State, painted
 from receiver.documents import story_document
 from receiver.sync.engine import Report
 from receiver.sync.request import WhyRequest
@@ -17,8 +21,8 @@ from receiver.sync.story import Story
 _SHOWN = 10
 
 
-@click.command("why")
-@click.argument("addon")
+@click.command("why", cls=Command)
+@click.argument("addon", shell_complete=addons)
 @output_option
 @settings_options(local=True)
 def command(addon: str, output: str, **options: Any) -> int:
@@ -52,13 +56,17 @@ def command(addon: str, output: str, **options: Any) -> int:
 def _print(story: Story) -> None:
     status, now = story.status, time.time()
     installed = f", {status.installed.tag}" if status.installed is not None else ""
-    click.echo(f"{status.repository}: {status.standing}{installed}")
+    width = terminal_width()
+    standing = painted(State(status.standing), sys.stdout)
+    click.echo(f"{printable(status.repository)}: {standing}{printable(installed)}")
     for step in story.steps:
         when = f" ({ago(step.when, now=now)})" if step.when is not None else ""
-        click.echo(f"  {step.title + ':':<11}{printable(step.text)}{when}")
+        lines = paragraph(f"  {step.title + ':':<11}", f"{step.text}{when}", width=width)
         for fact in step.facts:
-            click.echo(f"               {printable(fact)}")
+            lines += paragraph(" " * 15, fact, width=width)
+        click.echo("\n".join(lines))
     if story.entries:
         leaf = status.repository.rpartition("/")[2]
-        click.echo(f"The last entries of the journal ('addon-sync events --addon {leaf}' lists more):")
+        title = f"The last entries of the journal ('addon-sync events --addon {leaf}' lists more):"
+        click.echo("\n".join(paragraph("", title, width=width)))
         print_table(HEADER, [row(entry) for entry in reversed(story.entries[:_SHOWN])])

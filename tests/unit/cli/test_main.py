@@ -1,6 +1,7 @@
 """The command line as users meet it: help, errors with a remedy, exit codes."""
 
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -11,10 +12,13 @@ import pytest
 
 from receiver import __version__
 from receiver.cli.main import COMMANDS, cli
+from receiver.lock import StateLock
 from receiver.settings_table import SETTINGS
+from scripts.generate_man import contexts, words
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
+EVERY = tuple(contexts())
 
 
 def commands() -> list[click.Command]:
@@ -28,28 +32,48 @@ def test_the_commands_are_those_of_the_contract() -> None:
     answers = ["why", "events", "missed", "parked"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify", "doctor"]
     packers = ["export", "push", "import"]
-    assert list(COMMANDS) == contract + answers + operators + packers + ["register"]
+    others = ["register", "completion"]
+    assert list(COMMANDS) == contract + answers + operators + packers + others
     assert [command.name for command in commands()] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("command", commands(), ids=lambda command: str(command.name))
-def test_every_command_has_an_example_and_every_flag_a_meaning(command: click.Command) -> None:
-    """``--help`` is the manual that everybody has."""
-    assert re.search(
-        rf"\bExamples?:\n  \S*\s?addon-sync {command.name}|Examples?:\n +.*addon-sync {command.name}",
-        command.help or "",
-    )
-    for option in command.params:
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
+def test_every_command_has_an_example_and_every_flag_a_meaning(context: click.Context) -> None:
+    """``--help`` is the manual that everybody has; commands of commands have theirs."""
+    text, examples = words(context.command)
+    assert text
+    assert any(context.command_path in line for line in examples), examples
+    for option in context.command.params:
         if isinstance(option, click.Option):
             assert option.help, option.name
 
 
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
+def test_flags_of_settings_stand_behind_those_of_the_command(context: click.Context) -> None:
+    """A command of two flags must not hide them among thirty. Where this fails: ``cls=Command`` is missing."""
+    flags = {setting.flag for setting in SETTINGS if setting.has_flag} | {"--config"}
+    own, _, settings = context.command.get_help(context).partition("\nSettings (flag over")
+    shown = {flag for flag in flags if re.search(rf"^  {flag} ", settings, re.MULTILINE)}
+    assert shown == {flag for option in context.command.params for flag in option.opts if flag in flags}
+    assert not any(re.search(rf"^  {flag} ", own, re.MULTILINE) for flag in flags)
+    assert "-h, --help" in own
+
+
+@pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
+def test_names_are_completed_wherever_they_are_asked_for(context: click.Context) -> None:
+    """An addon, a sender or a file, in whichever command."""
+    for parameter in context.command.params:
+        if parameter.name in {"addon", "sender", "to", "file"}:
+            completes = vars(parameter)["_custom_shell_complete"] is not None
+            assert completes or isinstance(parameter.type, click.Path), parameter.name
+
+
 @pytest.mark.parametrize("command", commands(), ids=lambda command: str(command.name))
 def test_every_listing_takes_output_json(command: click.Command) -> None:
-    """Only ``serve`` lists nothing."""
+    """Only ``serve`` and ``completion`` list nothing."""
     flags = {flag for option in command.params for flag in option.opts}
-    assert ("--output" in flags) == (command.name != "serve")
-    assert "--config" in flags
+    assert ("--output" in flags) == (command.name not in {"serve", "completion"})
+    assert ("--config" in flags) == (command.name != "completion")
 
 
 def test_serve_takes_every_setting_as_a_flag_but_secrets_and_fine_limits() -> None:
@@ -92,6 +116,9 @@ def test_the_module_and_the_command_are_the_same() -> None:
         (["snyc"], "did you mean 'sync'?"),
         (["frobnicate"], "there are serve, sync, poll, replay, ls, status"),
         (["ls", "--outptu", "json"], "--output"),
+        (["parked", "rety"], "did you mean 'retry'?"),
+        (["parked", "frobnicate"], "there are discard, retry"),
+        (["completion", "csh"], "'bash'"),
         (["ls", "--output", "yaml"], "'json'"),
         (["ls", "monitoring"], "unexpected extra argument"),
         (["serve", "--token", "x"], "--token-file"),
@@ -150,6 +177,24 @@ def test_with_json_log_lines_go_to_standard_error(run: Run, tmp_path: Path) -> N
     ended = run("status", "--output", "json", "--k2s-install-dir", str(tmp_path))
     assert (ended.code, ended.out) == (2, "")
     assert "REGISTRY_URL is not set" in ended.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its Ctrl-C goes to a whole group of processes")
+def test_ctrl_c_is_one_line_and_code_1(tmp_path: Path) -> None:
+    """Whoever pressed it knows why: no traceback, also while the command waits for another one."""
+    lock = StateLock(tmp_path / ".addon-sync", install_dir=tmp_path)
+    lock.acquire(command="sync", timeout=0, waiting=lambda _: None)
+    with lock:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "receiver", "status", "--offline", "--k2s-install-dir", str(tmp_path)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, bufsize=1,
+        )  # fmt: skip
+        with process:
+            assert process.stdout is not None
+            assert "waiting for" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (1, "interrupted")
 
 
 def test_a_letter_that_a_pipe_lacks_ends_no_command(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_times_are_for_people_and_for_programs() -> None:
         "12 d ago",
     ]
     assert ago(1030, now=1000) == "in 30 s"
+    seconds = (59.4, 59.6, 3569, 3590, 84_000, 86_000)
+    assert [ago(0, now=now) for now in seconds] == ["59 s ago", "1 m ago", "59 m ago", "1 h ago", "23 h ago", "1 d ago"]
     assert (iso(None), iso(0.5)) == (None, "1970-01-01T00:00:00.500+00:00")
     assert printable("a\nb\u202ec") == "a?b?c"
 
