@@ -119,6 +119,7 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
         poller.missed()
 
     metrics.poll_interval(lambda: poller.interval)
+    parts.views.next_poll = lambda: poller.due
     parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed))
     return poller
 

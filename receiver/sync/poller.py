@@ -57,6 +57,8 @@ class Poller:
         self._lived = lived
         self._missed = False
         self.interval = interval
+        self.due: float | None = None
+        """When it asks next, in seconds since the epoch; None before the first time, and where it never does."""
 
     def missed(self) -> None:
         """An event was lost: look sooner."""
@@ -73,6 +75,7 @@ class Poller:
 
     async def _wait(self, seconds: float) -> None:
         """Until so much time has passed, or more has than this process has lived through."""
+        self.due = self._clock() + seconds
         while seconds > 0:
             step = min(seconds, _SLICE)
             before, lived = self._clock(), self._lived()

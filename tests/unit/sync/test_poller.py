@@ -50,11 +50,24 @@ async def test_it_asks_at_start_and_at_every_interval_with_jitter(jitter: float,
     running.cancel()
 
 
+async def test_it_tells_when_it_asks_next() -> None:
+    """Operators who wonder what happens next are told."""
+    clock = ManualClock()
+    poller = poller_of(ClockedQueue(clock), clock, jitter=lambda: 1.0)
+    assert poller.due is None
+    running = asyncio.create_task(poller.run())
+    await until(lambda: len(clock.slept) == 1)
+    assert poller.due == NOW + 330
+    running.cancel()
+
+
 async def test_without_an_interval_it_asks_never() -> None:
     """Turned off is off."""
     clock = ManualClock()
     queue = ClockedQueue(clock)
-    await Poller(queue=queue, interval=0, clock=clock, sleep=clock.sleep).run()
+    poller = Poller(queue=queue, interval=0, clock=clock, sleep=clock.sleep)
+    await poller.run()
+    assert poller.due is None
     assert await queue.tasks() == []
     assert clock.slept == []
 
