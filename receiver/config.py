@@ -62,6 +62,8 @@ class Settings:
     token_services: tuple[Origin, ...]
     proxy: Origin | None
     no_proxy: tuple[Exemption, ...]
+    flux_webhook: str | None
+    flux_token: Secret
     ca_file: Path | None
     client_cert: Path | None
     client_key: Path | None
@@ -234,6 +236,8 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
         raise ConfigError(
             "ADDON_SYNC_TLS_CLIENT_CA needs ADDON_SYNC_TLS_CERT: without TLS no client shows a certificate"
         )
+    if values["flux_webhook"] is not None and not values["flux_token"].configured:
+        raise ConfigError("ADDON_SYNC_FLUX_WEBHOOK needs ADDON_SYNC_FLUX_TOKEN: Flux takes signed requests only")
     if (values["registry_username"] is None) == values["registry_password"].configured:
         raise ConfigError(
             "ADDON_SYNC_REGISTRY_USERNAME and ADDON_SYNC_REGISTRY_PASSWORD belong together: one of them is not set"

@@ -109,6 +109,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._flux = Counter(
+            "addon_sync_flux_requests_total",
+            "Addons that FluxCD was to be told of, by result.",
+            ["result"],
+            registry=registry,
+        )
         self._releases: dict[str, tuple[str, str]] = {}
         self._bound: dict[tuple[str, str], Counter] = {}
         self._hosts = {origin: origin.authority for origin in hosts}
@@ -130,6 +136,8 @@ class Metrics:
                 self._syncs.labels(outcome, trigger.value)
         for reason in get_args(Reason):
             self._missed.labels(reason)
+        for result in ("delivered", "failed"):
+            self._flux.labels(result)
         for host in self._hosts.values():
             self._requests.labels(host, "200")
             self._requests.labels(host, "error")
@@ -205,6 +213,10 @@ class Metrics:
     def missed_event(self, reason: str) -> None:
         """Count a push that no event announced, or a time when events may have been lost."""
         self._missed.labels(reason).inc()
+
+    def flux_told(self, result: str) -> None:
+        """Count an addon that FluxCD was told of, or could not be."""
+        self._flux.labels(result).inc()
 
     def installed(self, repository: str, *, version: str, digest: str, when: float) -> None:
         """Show the release of ``repository``, which came ``when`` (since the epoch); the one before it disappears."""

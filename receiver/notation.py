@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from receiver.addon import TagPolicy, VersionRange
 from receiver.errors import ProtocolViolation
@@ -196,3 +197,19 @@ def _origin(text: str) -> Origin:
     if location.target != "/":
         raise ValueError("expected https://host[:port], without a path")
     return location.origin
+
+
+def parse_webhook(text: str) -> str:
+    """``http(s)://host[:port]``, with or without a path; without a slash at its end.
+
+    Raises:
+        ValueError: anything else, a user name or a query too.
+    """
+    text = text.strip()
+    url = urlsplit(text)
+    # urlsplit drops line ends from the middle, and reading the port judges it.
+    if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0 or not text.isprintable():
+        raise ValueError("expected http://host[:port] or https://host[:port]")
+    if "@" in text or url.query or url.fragment or " " in text:
+        raise ValueError("expected a URL without user name, query and fragment")
+    return text.rstrip("/")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from receiver import app
 from receiver.config import Settings
 from receiver.errors import ConfigError, QueueUnavailable
+from receiver.flux import FluxWebhook
 from receiver.lock import Holder, StateLock, new_token
 from receiver.metrics import Metrics
 from receiver.registry.location import Location
@@ -25,6 +26,7 @@ from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.poller import Poller
 from receiver.sync.ports import Progress
+from receiver.systemd import keep_alive, notify, watchdog_pause
 from receiver.tasks.sqlite import SqliteQueue
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ async def serve(
         reporter = _Reporter(metrics)
         parts.workers.subscribe(reporter)
         parts.operations.subscribe(reporter.operated)
+        flux = _flux(parts, metrics)
         parts.retention.mark()  # a crash may have left blobs that nobody needs
         working = asyncio.create_task(parts.workers.run(), name="workers")
         control = new_token()
@@ -84,6 +87,11 @@ async def serve(
             ]
             if tls is not None:
                 background.append(asyncio.create_task(tls.run(), name="certificate"))
+            if flux is not None:
+                background.append(asyncio.create_task(flux.run(), name="flux"))
+            if (pause := watchdog_pause()) is not None:
+                background.append(asyncio.create_task(keep_alive(pause), name="watchdog"))
+            notify("READY=1")
             await _until(stop, working, *background)
         finally:
             await _shut_down(parts, server, working, background)
@@ -114,14 +122,24 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
         gap=gap,
     )
 
+    parts.views.next_poll = lambda: poller.next_at
+
     def missed(reason: Reason) -> None:
         metrics.missed_event(reason)
         poller.missed()
 
     metrics.poll_interval(lambda: poller.interval)
-    parts.views.next_poll = lambda: poller.due
     parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed))
     return poller
+
+
+def _flux(parts: app.Parts, metrics: Metrics) -> FluxWebhook | None:
+    """What tells FluxCD of every installation, where that is configured."""
+    if parts.settings.flux_webhook is None:
+        return None
+    flux = FluxWebhook(parts.settings.flux_webhook, token=parts.settings.flux_token, told=metrics.flux_told)
+    parts.workers.subscribe(flux)
+    return flux
 
 
 def _tls(settings: Settings) -> ServerTls | None:
@@ -238,6 +256,7 @@ async def _shut_down(
 ) -> None:
     """Accept no more, let what runs end for a while, give back what does not: nothing acknowledged is lost."""
     _log.info("stopping")
+    notify("STOPPING=1")
     parts.workers.stop()
     for task in background:
         task.cancel()

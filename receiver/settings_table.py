@@ -21,6 +21,7 @@ from receiver.notation import (
     parse_tag_policy,
     parse_text,
     parse_version_range,
+    parse_webhook,
 )
 from receiver.registry.proxy import parse_exemptions, parse_proxy
 from receiver.secret import password, tokens
@@ -146,6 +147,20 @@ SETTINGS: tuple[Setting, ...] = (
         parse_exemptions,
         None,
         "hosts, domains and networks that are asked without it; without this setting, NO_PROXY of the environment",
+    ),
+    _setting(
+        "ADDON_SYNC_FLUX_WEBHOOK",
+        parse_webhook,
+        None,
+        "http(s)://host[:port] of FluxCD's webhook-receiver, or the whole URL of its Receiver, which is told of each "
+        "addon that was installed",
+    ),
+    _setting(
+        "ADDON_SYNC_FLUX_TOKEN",
+        password,
+        None,
+        "token in the Secret of that Receiver (generic-hmac)",
+        secret=True,
     ),
     _setting("ADDON_SYNC_CA_FILE", parse_path, None, "certificates (PEM) that the registry's is checked against"),
     _setting("ADDON_SYNC_CLIENT_CERT", parse_path, None, "client certificate (PEM) for the registry"),

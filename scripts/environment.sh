@@ -126,6 +126,19 @@ get_unpacked() {
   PATH=$PATH:$unpacked
 }
 
+# A kubectl on PATH whose kustomize knows components (1.21). Debian 13 packages one; the one of Debian 12 is too old.
+get_kubectl() {
+  local unpacked=$cache/kubernetes-client/usr/bin
+  if ! command -v kubectl >/dev/null && [ ! -x "$unpacked/kubectl" ] && command -v apt-get dpkg-deb >/dev/null; then
+    say "   kubectl is missing: unpacking the distribution's package below .cache/"
+    unpack kubernetes-client || { apt_update && unpack kubernetes-client; } || true
+  fi
+  PATH=$PATH:$unpacked
+  if kubectl version --client --output=json 2>/dev/null | grep -qE '"minor": "(2[1-9]|[3-9][0-9])'; then return 0; fi
+  say "   no kubectl 1.21 or later, so that the tests of overlays are skipped: install one"
+  return 1
+}
+
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (
   mkdir -p "$cache"

@@ -1,13 +1,15 @@
-"""Write the reference of settings, commands and hazards, and what registries are told, from the code: none drifts."""
+"""Write the reference of settings, commands and hazards, and templates, from the code, so that none drifts from it."""
 
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import yaml
 
 from receiver.cli.main import COMMANDS, cli
 from receiver.diagnosis.snippet import snippet
+from receiver.packaging import flux
 from receiver.setting import Setting
 from receiver.settings_table import SETTINGS
 from receiver.webhook.decode import SENDERS
@@ -157,12 +159,44 @@ def zot() -> str:
 
 _PLACEHOLDER = "http://ADDRESS:8080"
 
+
+_TEMPLATE = """\
+# Written by scripts/generate-reference from receiver/packaging/flux.py; a test compares it.
+# `addon-sync register ADDON` prints it filled in. By hand: replace each word that ends with _PLACEHOLDER, and apply it.
+"""
+
+
+def oci_repository_template() -> str:
+    """``deploy/fluxcd/per-addon/ocirepository-template.yaml``."""
+    return _template(
+        flux.oci_repository(
+            "addon-sync-ADDON_NAME_PLACEHOLDER",
+            addon="ADDON_NAME_PLACEHOLDER",
+            url="oci://REGISTRY_HOST_PLACEHOLDER/addons/ADDON_NAME_PLACEHOLDER",
+            insecure="INSECURE_PLACEHOLDER",
+            semver=">=0.0.0-0",
+            interval="1m",
+        )
+    )
+
+
+def kustomization_template() -> str:
+    """``deploy/fluxcd/per-addon/kustomization-template.yaml``."""
+    return _template(flux.kustomization("addon-sync-ADDON_NAME_PLACEHOLDER", addon="ADDON_NAME_PLACEHOLDER"))
+
+
+def _template(resource: flux.Resource) -> str:
+    return _TEMPLATE + yaml.safe_dump(resource, sort_keys=False)
+
+
 DOCUMENTS = {
     "docs/reference/settings.md": settings,
     "docs/reference/commands.md": commands,
     "docs/reference/hardening.md": hardening,
     "deploy/registries/distribution.yml": distribution,
     "deploy/registries/zot.json": zot,
+    "deploy/fluxcd/per-addon/ocirepository-template.yaml": oci_repository_template,
+    "deploy/fluxcd/per-addon/kustomization-template.yaml": kustomization_template,
 }
 """Where each document lies, below the root of the repository."""
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from tests.support.kubectl import kubectl
+
 _SHOWN = "shown"
 _SEED = int(os.environ.get("ADDON_SYNC_TEST_SEED") or random.SystemRandom().randrange(2**32))
 # Workers of pytest-xdist inherit the environment, so that one number reproduces the whole run.
@@ -23,13 +25,22 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect slow tests unless they were asked for; a skip would hide those that miss a component."""
-    if config.getoption("--slow"):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
+    """Deselect slow tests unless they were asked for; a skip would hide those that miss a component.
+
+    Overlays are built where there is a kubectl: no package index that the tests may use has a recent one.
+    """
+    if not config.getoption("--slow"):
+        _deselect("slow", config, items)
+    if kubectl() is None:
+        _deselect("kubectl", config, items)
+
+
+def _deselect(marker: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave those with the marker out."""
+    found = [item for item in items if item.get_closest_marker(marker)]
+    if found:
+        items[:] = [item for item in items if not item.get_closest_marker(marker)]
+        config.hook.pytest_deselected(items=found)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -44,6 +55,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == _SHOWN:
                 terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
+    if kubectl() is None:
+        terminalreporter.write_line("no kubectl 1.21 or later: the overlays were not built", yellow=True)
     if terminalreporter.stats.get("failed"):
         terminalreporter.write_line(pytest_report_header())  # a quiet run has no header
     if _skips_fail() and _skipped(terminalreporter.config):

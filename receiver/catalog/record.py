@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from receiver.document import Document, field, replaced
+from receiver.document import Document, field
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 
@@ -84,11 +84,6 @@ class AddonRecord(Document, frozen=True):
     hold: Hold | None = None
     doubt: Doubt | None = None
     format: int = FORMAT
-
-
-def amended(record: AddonRecord, **changes: Hold | Doubt | None) -> AddonRecord:
-    """``record`` with another ``hold`` or ``doubt``."""
-    return replaced(record, **changes)
 
 
 def held_text(leaf: str, hold: Hold) -> str:

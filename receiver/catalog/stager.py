@@ -42,6 +42,7 @@ class Stager:
         catalogue: Path,
         backups: Path,
         records: Records,
+        manifests: SharedManifests,
         limits: ArchiveLimits,
         keep: int,
         clock: Callable[[], float] = time.time,
@@ -51,8 +52,8 @@ class Stager:
         self._limits = limits
         self._keep = keep
         self._clock = clock
-        self._manifests = SharedManifests(catalogue=catalogue, records=records)
-        self._gate = Gate(catalogue=catalogue, backups=backups, records=records, manifests=self._manifests)
+        self._manifests = manifests
+        self._gate = Gate(catalogue=catalogue, backups=backups, records=records, manifests=manifests)
 
     def stage(self, release: Release, folder: Path, *, hold: Hold | None, arrives: bool) -> Journal:
         """Stage every unit of ``release`` in ``folder`` and say what it takes to publish it.

@@ -16,13 +16,14 @@ from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.drift import drift_of, is_present
 from receiver.catalog.filesystem import Exchange
 from receiver.catalog.layout import DIGESTS, Unit
-from receiver.catalog.record import AddonRecord, Doubt, Hold, amended, held_text
+from receiver.catalog.record import AddonRecord, Doubt, Hold, held_text
 from receiver.catalog.records import Records
 from receiver.catalog.release import Drift, Installation, Release
 from receiver.catalog.shared import SharedManifests
 from receiver.catalog.stager import Stager
 from receiver.catalog.transaction import Journal
 from receiver.catalog.transactions import Transactions, cause
+from receiver.document import replaced
 from receiver.errors import AddonHeld, ConfigError, InstallError, NotInstalled
 from receiver.links import is_link, is_plain_folder
 from receiver.oci.digest import Digest
@@ -60,7 +61,13 @@ class CatalogStore:
         )
         self._manifests = SharedManifests(catalogue=catalogue, records=self._records)
         self._stager = Stager(
-            catalogue=catalogue, backups=self.backups, records=self._records, limits=limits, keep=keep, clock=clock
+            catalogue=catalogue,
+            backups=self.backups,
+            records=self._records,
+            manifests=self._manifests,
+            limits=limits,
+            keep=keep,
+            clock=clock,
         )
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
@@ -222,7 +229,7 @@ class CatalogStore:
         with self._locked(self._concerned(leaf)) as held:
             self._transactions.finish_earlier(held)
             record = self.record(leaf) or AddonRecord(repository=repository, leaf=leaf)
-            changed = amended(record, **changes)
+            changed = replaced(record, **changes)
             if changed == record:
                 return record
             # In the folder of transactions, so that the next start removes what a crash leaves of it.

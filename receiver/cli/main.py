@@ -36,6 +36,7 @@ COMMANDS = {
     "uninstall": "remove what was delivered of an addon, and hold it",
     "verify": "compare every delivered file with what is there; --repair brings it back",
     "doctor": "what is wrong with settings, folders, registry and endpoint, and what to do about it",
+    "register": "print the resources by which FluxCD watches an addon, for kubectl apply",
 }
 """Name and short help; the module is only imported for the one that is called."""
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,15 +28,26 @@ _SERVE_ONLY = {
     "ADDON_SYNC_TLS_CLIENT_CA",
     "ADDON_SYNC_MAX_BODY_SIZE",
     "ADDON_SYNC_POLL_INTERVAL",
+    "ADDON_SYNC_FLUX_WEBHOOK",
+    "ADDON_SYNC_FLUX_TOKEN",
 }
 
 
-def settings_options(*, serve: bool = False, local: bool = False) -> Callable[[F], F]:
-    """Add ``--config`` and a flag for each setting that the command uses; they arrive as keyword arguments."""
+def settings_options(
+    *, serve: bool = False, local: bool = False, only: Collection[str] | None = None
+) -> Callable[[F], F]:
+    """Add ``--config`` and a flag for each setting that the command uses; they arrive as keyword arguments.
+
+    ``only`` names them one by one, for a command that needs neither the catalogue nor an account.
+    """
 
     def decorate(function: F) -> F:
         for setting in reversed([setting for setting in SETTINGS if setting.has_flag]):
-            if (not local or setting.name in _LOCAL) and (serve or setting.name not in _SERVE_ONLY):
+            if only is not None:
+                wanted = setting.name in only
+            else:
+                wanted = (not local or setting.name in _LOCAL) and (serve or setting.name not in _SERVE_ONLY)
+            if wanted:
                 function = _option(setting)(function)
         config = click.Path(dir_okay=False, path_type=Path)
         return click.option("--config", type=config, help="YAML file of settings; keys as the flags, with '_'")(

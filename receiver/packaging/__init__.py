@@ -2,4 +2,5 @@
 
 - ``artifact``  `build` packs a folder, `index` joins several, `write_layout` keeps them where other tools read
 - ``push``      `push` uploads what the registry lacks, manifests last
+- ``flux``      the resources by which FluxCD watches one addon
 """

@@ -1,11 +1,14 @@
 """From a task to a release in the catalogue.
 
-Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), ``outcome`` (what a look came to).
+Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), ``outcome`` (what a look came to),
+``decision`` and ``story`` (why), ``status`` (where addons stand), ``remedy`` (what to do about it).
 
 ``ports``     what this room needs of registry, blobs and catalogue; adapters fulfil it and are never imported here
 ``syncer``    look, compare, plan, fetch, install: one addon
 ``fetch``     one blob, with retries
 ``survey``    look at all addons of the registry: the poll
 ``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval
-``replay``    recorded deliveries back into tasks
+``engine``    what people and programs may ask for, one way in for all; ``operations``: hold, roll back and the like
+``replay``    recorded deliveries back into hints; ``recollection``: those of the journal, and what failed
+``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes
 """

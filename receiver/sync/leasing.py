@@ -75,7 +75,7 @@ class Leasing:
             await self.answered()  # only not with what was asked for
             return
         was_open, now = self._circuit.is_open, self._clock()
-        self._circuit.failed(error, now, jitter=self._jitter())
+        self._circuit.failed_with(error, now, jitter=self._jitter())
         if self._circuit.is_open and not was_open:
             _log.warning(
                 "the registry is not asked for %.0f s, by no addon: %s (what is queued waits)",
@@ -89,7 +89,7 @@ class Leasing:
         Raises:
             QueueUnavailable: they go on when they are due.
         """
-        if self._circuit is None or not self._circuit.succeeded():
+        if self._circuit is None or not self._circuit.answered():
             return
         now = self._clock()
         later = [task for task in await self._queue.tasks() if task.state is State.QUEUED and task.due > now]

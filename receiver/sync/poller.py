@@ -57,8 +57,8 @@ class Poller:
         self._lived = lived
         self._missed = False
         self.interval = interval
-        self.due: float | None = None
-        """When it asks next, in seconds since the epoch; None before the first time, and where it never does."""
+        self.next_at: float | None = None
+        """When it asks again, in seconds since the epoch; None where it does not."""
 
     def missed(self) -> None:
         """An event was lost: look sooner."""
@@ -68,14 +68,15 @@ class Poller:
         """Ask now, and again until cancelled."""
         while self.interval:
             await self._ask()
-            await self._wait(self.interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
+            pause = self.interval * (1 + _SPREAD * (2 * self._jitter() - 1))
+            self.next_at = self._clock() + pause
+            await self._wait(pause)
             factor = _SHRINK if self._missed else _GROW
             self.interval = min(max(self.interval * factor, self._shortest), self._longest)
             self._missed = False
 
     async def _wait(self, seconds: float) -> None:
         """Until so much time has passed, or more has than this process has lived through."""
-        self.due = self._clock() + seconds
         while seconds > 0:
             step = min(seconds, _SLICE)
             before, lived = self._clock(), self._lived()

@@ -32,12 +32,16 @@ class Story:
     """What the journal holds of it, the newest first."""
 
 
-def steps(status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival]) -> tuple[Step, ...]:
-    """The steps from what asked for the last sync to what happens next."""
-    return tuple(_steps(status, sync, causes))
+def steps(
+    status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival], later: Outcome | None = None
+) -> tuple[Step, ...]:
+    """The steps from what asked for ``sync`` to what happens next; ``later``: the last look since, without news."""
+    return tuple(_steps(status, sync, causes, later))
 
 
-def _steps(status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival]) -> Iterator[Step]:
+def _steps(
+    status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival], later: Outcome | None
+) -> Iterator[Step]:
     if sync is None:
         yield Step(title="asked", text="the journal knows of no sync: nothing has asked for one, or it was long ago")
         yield from _event(status)
@@ -46,6 +50,9 @@ def _steps(status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival])
         if sync.decision is not None:
             yield from _decided(sync, sync.decision)
         yield _ended(status, sync)
+    if later is not None:
+        text = f"asked for by {later.trigger}: there was nothing new, {later.tag} is {later.digest}"
+        yield Step(title="looked", text=text, when=later.started + later.duration)
     yield from _now(status)
 
 

@@ -37,6 +37,8 @@ from receiver.tasks.task import EVERYTHING, State, Task
 
 _STORY_ENTRIES = 30
 _MOST_CAUSES = 10
+_MOST_SYNCS = 50
+"""Of an addon, among which the last that changed something is looked for."""
 _MOST_ARRIVALS = 512
 """Of one addon, in which the announcements of its kept releases are looked for."""
 _FOLLOWED = 256
@@ -166,10 +168,12 @@ class Views:
         rows = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
         status = rows[0] if rows else statuses(Facts(installed={}, desired={repository: DesiredFacts()}))[0]
         page = await self._journal.entries(Wanted(repository=repository), limit=_STORY_ENTRIES)
-        latest = (await self._journal.latest([repository]))[repository]
-        sync = _sync_of(latest)
-        causes = await self._causes(repository, sync) if sync is not None else []
-        return Story(status=status, steps=steps(status, sync, causes), entries=page.entries)
+        syncs = await self._syncs(repository)
+        # What a look without news would hide: how the addon came to be as it is.
+        told = next((sync for sync in syncs if sync.status != "unchanged"), syncs[0] if syncs else None)
+        causes = await self._causes(repository, told) if told is not None else []
+        later = syncs[0] if syncs and syncs[0] is not told else None
+        return Story(status=status, steps=steps(status, told, causes, later), entries=page.entries)
 
     async def history(self, addon: str) -> list[ReleaseFacts]:
         """The releases of ``addon`` that are kept, the newest arrival first.
@@ -227,6 +231,12 @@ class Views:
             if (before := page.before) is None:
                 break
         return found
+
+    async def _syncs(self, repository: str) -> list[Outcome]:
+        """The last syncs of an addon, the newest first."""
+        page = await self._journal.entries(Wanted(repository=repository, kind="sync"), limit=_MOST_SYNCS)
+        deeds = [read(entry.activity) for entry in page.entries if isinstance(entry, Done)]
+        return [deed for deed in deeds if isinstance(deed, Outcome)]
 
     async def _causes(self, repository: str, sync: Outcome) -> list[Arrival]:
         """The arrivals that a sync answers: from when it was asked for until it began."""

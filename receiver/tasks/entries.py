@@ -136,6 +136,8 @@ def _candidates(connection: sqlite3.Connection, wanted: Wanted, between: _Betwee
 
 
 _TABLES = ("deliveries", "asides", "activities")
+_TELLING = ("duplicate", "refused", "replayed")
+"""Verdicts without a body of which nobody tires."""
 _STATEMENTS = {
     "deliveries": ("deliveries_before", "deliveries_after"),
     "asides": ("asides_before", "asides_after"),
@@ -159,8 +161,12 @@ def _sources(wanted: Wanted) -> list[tuple[str, str | None]]:
             return [("mentions", f"{kind} {word}")] if arrivals else []
     if wanted.kind is not None:
         return [("mentions", f"kind {wanted.kind}")] if activities else []
-    tables = [("deliveries", arrivals), ("asides", arrivals), ("activities", activities)]
-    return [(name, None) for name, asked in tables if asked]
+    found: list[tuple[str, str | None]] = []
+    if arrivals and wanted.quiet:
+        found = [("deliveries", None), *(("mentions", f"verdict {verdict}") for verdict in _TELLING)]
+    elif arrivals:
+        found = [("deliveries", None), ("asides", None)]
+    return [*found, ("activities", None)] if activities else found
 
 
 def _stream(connection: sqlite3.Connection, name: str, between: _Between, *, word: str | None = None) -> Iterator[int]:

@@ -99,7 +99,6 @@ class Done(Value, frozen=True, tag="done"):
 
 
 Entry = Arrival | Done
-"""Both are tagged: where either may stand, such as in a story, the text on the way says which it is."""
 
 
 class Wanted(Value, frozen=True):
@@ -115,6 +114,8 @@ class Wanted(Value, frozen=True):
     """True: arrivals only; False: activities only."""
     since: float | None = None
     until: float | None = None
+    quiet: bool = False
+    """Without what was ignored: blobs, pulls and other repositories may be most of what a registry tells."""
 
 
 def matches(entry: Entry, wanted: Wanted) -> bool:
@@ -131,6 +132,7 @@ def matches(entry: Entry, wanted: Wanted) -> bool:
     return (
         wanted.arrivals is not False
         and wanted.kind is None
+        and not (wanted.quiet and entry.verdict == "ignored")
         and wanted.sender in {None, entry.sender}
         and wanted.verdict in {None, entry.verdict}
         and (wanted.repository is None or any(_concerns(event, wanted.repository) for event in entry.events))

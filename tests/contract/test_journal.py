@@ -269,6 +269,23 @@ async def test_entries_are_found_by_what_they_are_about(queue: Queue) -> None:
     assert await listed(queue, since=NOW + 60) == [both]
 
 
+async def test_what_was_ignored_can_be_left_out(queue: Queue) -> None:
+    """It may be most of what a registry tells; refusals and duplicates are not."""
+    await queue.ingest(intake(event(event_id="1")), now=NOW)
+    await queue.ingest(intake(event(event_id="1")), now=NOW)
+    queue.note(Aside(received=NOW, sender="zot", verdict="ignored"))
+    queue.note(Aside(received=NOW, sender="unknown", verdict="refused"))
+    await queue.record([done()])
+    found = sorted(await listed(queue, quiet=True))
+    assert [row[:2] for row in found] == [
+        ("accepted", "distribution"),
+        ("duplicate", "distribution"),
+        ("refused", "unknown"),
+        ("sync", "installed"),
+    ]
+    assert await listed(queue, quiet=True, sender="zot") == []
+
+
 async def test_what_happens_can_be_followed(queue: Queue) -> None:
     """From a number on, the oldest first, without a gap and without a repetition."""
     assert await queue.newest() == -1

@@ -31,9 +31,11 @@ _LINE = re.compile(r"^(?:\S+ \S+ )?\[AddonSync\](?:\[\w+\])? (?P<message>.+)$", 
 
 @cache
 def texts() -> frozenset[str]:
-    """Every text in the source that is no docstring, with ``…`` where a value is put in."""
+    """Every text in the source that is no docstring, with ``…`` where a value is put in; and scripts by their lines."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "receiver").rglob("*.py")]
-    return frozenset(text for tree in trees for text in _texts(tree))
+    scripts = [path.read_text(encoding="utf-8-sig") for path in (ROOT / "deploy").rglob("*.ps1")]
+    lines = {line.strip() for script in scripts for line in script.splitlines()}
+    return frozenset(text for tree in trees for text in _texts(tree)) | lines
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:

@@ -58,6 +58,14 @@ def test_the_site_is_read_without_internet(site: Path) -> None:
     assert {url for url in loaded if re.match(r"\w+:|//", url) and not url.startswith("data:")} == set()
 
 
+@pytest.mark.parametrize("guide", sorted((DOCS / "how-to").glob("*.md")), ids=lambda path: path.stem)
+def test_a_guide_begins_with_what_it_is_for(guide: Path) -> None:
+    """Whoever opens the wrong one sees it at once: a sentence, and no list, heading or command."""
+    title, blank, first, *_ = guide.read_text(encoding="utf-8").splitlines()
+    assert (title[:2], blank) == ("# ", "")
+    assert first[:1].isalpha()
+
+
 def test_the_command_builds_as_the_test_does() -> None:
     """What is green here is green there."""
     script = (ROOT / "scripts" / "docs").read_text(encoding="utf-8")

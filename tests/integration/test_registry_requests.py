@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from receiver.blobs import BlobStore
+from receiver.breaker import FAILURES
 from receiver.errors import ProtocolViolation, Unavailable
-from receiver.registry.breaker import FAILURES
 from receiver.registry.location import Location, Origin
 from receiver.registry.transport import Transport
 from tests.support import registry_faults as faults

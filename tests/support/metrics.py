@@ -24,6 +24,7 @@ def filled() -> Metrics:
     metrics.poll_interval(lambda: 300.0)
     metrics.polled(1234.0)
     metrics.missed_event("gap")
+    metrics.flux_told("delivered")
     metrics.installed("addons/a", version="v1", digest="sha256:1", when=10)
     return metrics
 

@@ -17,10 +17,10 @@ from receiver.catalog.record import (
     InstalledRelease,
     KeptBlob,
     KeptRelease,
-    amended,
     held_text,
 )
 from receiver.catalog.release import Drift, Installation, Release
+from receiver.document import replaced as document_replaced
 from receiver.errors import AddonHeld, NotInRegistry, NotInstalled, QueueError, ReceiverError, SizeMismatch
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
@@ -343,7 +343,7 @@ class FakeCatalogue:
         return record.hold
 
     def doubt(self, repository: str, leaf: str, doubt: Doubt | None) -> None:
-        self.known[leaf] = amended(self.known[leaf], doubt=doubt)
+        self.known[leaf] = document_replaced(self.known[leaf], doubt=doubt)
 
     def install(self, release: Release, *, restore: bool = False, hold: Hold | None = None) -> Installation:
         leaf = str(release.repository.leaf)

@@ -26,8 +26,9 @@ PURE = (
     "receiver.document",
     "receiver.errors",
     "receiver.oci",
+    "receiver.packaging.flux",
     "receiver.registry.answers",
-    "receiver.registry.breaker",
+    "receiver.breaker",
     "receiver.registry.challenge",
     "receiver.registry.location",
     "receiver.registry.pages",
@@ -65,7 +66,7 @@ COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.se
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiofiles": ("receiver.blobs",),
-    "aiohttp": ("receiver.packaging.push", "receiver.registry", "receiver.server"),
+    "aiohttp": ("receiver.flux", "receiver.packaging.push", "receiver.registry", "receiver.server"),
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),
@@ -75,7 +76,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("receiver.cli",),
     "semver": ("receiver.addon",),
     "tenacity": ("receiver.registry.retry",),
-    "yaml": ("receiver.catalog.manifest", "receiver.settings_file"),
+    "yaml": ("receiver.catalog.manifest", "receiver.cli.commands.register", "receiver.settings_file"),
 }
 """Every package from outside, and the rooms that speak to it: replacing one touches one room."""
 

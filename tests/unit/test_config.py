@@ -92,6 +92,8 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_REQUEST_RATE",
         "ADDON_SYNC_POLL_INTERVAL_MIN",
         "ADDON_SYNC_POLL_INTERVAL_MAX",
+        "ADDON_SYNC_FLUX_TOKEN",
+        "ADDON_SYNC_FLUX_WEBHOOK",
         "ADDON_SYNC_NO_PROXY",
         "ADDON_SYNC_PROXY",
         "ADDON_SYNC_TOKEN_SERVICES",

@@ -27,6 +27,7 @@ _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "repl
 @click.option("--kind", type=click.Choice(["delivery", "sync", "poll", "operation"]), help="only entries of this kind")
 @click.option("--since", metavar="DURATION", help="only from the last DURATION, such as 2h")
 @click.option("--until", metavar="DURATION", help="only from longer than DURATION ago")
+@click.option("--all", "everything", is_flag=True, help="also what was ignored: blobs, pulls, other repositories")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="the last so many")
 @click.option("--before", type=int, metavar="NUMBER", help="only entries before this one: to page on")
 @click.option("--follow", "-f", is_flag=True, help="go on with what happens, until Ctrl-C; 'serve' must run")
@@ -35,7 +36,8 @@ _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "repl
 def command(output: str, **options: Any) -> int:
     """List what arrived and what was done: every delivery with its verdict, every sync, poll and operation.
 
-    The oldest comes first. The number of a delivery is what 'addon-sync replay --id' takes.
+    The oldest comes first. What was ignored is left out, unless --all or --verdict ignored asks for it. The number of a
+    delivery is what 'addon-sync replay --id' takes.
 
     \b
     Examples:
@@ -46,6 +48,7 @@ def command(output: str, **options: Any) -> int:
     """
     asked = {name: options.pop(name) for name in ("addon", "sender", "verdict", "kind", "since", "until")}
     limit, before, follow = options.pop("limit"), options.pop("before"), options.pop("follow")
+    asked["quiet"] = not options.pop("everything") and asked["verdict"] is None
     settings = load_settings(options, output=output, local=True)
     request = EventsRequest(
         wanted=_wanted(asked, settings.repository_prefix), limit=limit, before=before, follow=follow
@@ -82,6 +85,7 @@ def _wanted(asked: dict[str, Any], prefix: str) -> Wanted:
         arrivals=True if kind == "delivery" else None,
         since=moment("--since", asked["since"], now=now),
         until=moment("--until", asked["until"], now=now),
+        quiet=asked["quiet"],
     )
 
 

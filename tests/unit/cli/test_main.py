@@ -27,7 +27,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
     answers = ["why", "events", "missed", "parked"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify", "doctor"]
-    assert list(COMMANDS) == contract + answers + operators
+    gitops = ["register"]
+    assert list(COMMANDS) == contract + answers + operators + gitops
     assert [command.name for command in commands()] == list(COMMANDS)
 
 

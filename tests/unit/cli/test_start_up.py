@@ -1,7 +1,9 @@
 """What the start of a command costs: a scheduled job pays it every few minutes."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,35 @@ def test_ls_loads_what_reads_the_catalogue_only(tmp_path: Path, output: str) -> 
 def test_help_of_a_command_needs_no_server_and_no_client(command: str) -> None:
     """Whoever asks how to use it does not use it yet."""
     assert loaded(command, "--help") & {"aiohttp", "rich", "prometheus_client", "sqlite3"} == set()
+
+
+def processor_time(command: list[str], environment: Mapping[str, str]) -> float:
+    """User and system time of one process, in seconds: unlike the clock, it hardly grows on a machine that is busy."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it is awaited; Popen need not
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.skipif(os.name == "nt", reason="wait4 is of POSIX")
+def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Callable[[object], None]) -> None:
+    """The best of five: all that a Job needs to begin, up to a registry that refuses the connection.
+
+    At most 0.4 s of a processor more than an empty program; where that is slow or shared, two and a half times what its
+    HTTP client takes to be imported, which is half of it.
+    """
+    environment = {
+        **{name: text for name, text in os.environ.items() if not name.startswith("ADDON_SYNC_")},
+        "REGISTRY_URL": "oci://127.0.0.1:1",
+        "INSECURE": "true",
+        "K2S_INSTALL_DIR": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    sync = [sys.executable, "-m", "receiver", "sync", "monitoring"]
+    client, empty = ([sys.executable, "-c", text] for text in ("import aiohttp", "pass"))
+    runs = [[processor_time(command, environment) for command in (sync, client, empty)] for _ in range(5)]
+    ours, imported, bare = map(min, zip(*runs, strict=True))
+    shown(f"{ours - bare:.2f} s more than an empty program; its HTTP client alone {imported - bare:.2f} s")
+    assert (tmp_path / ".addon-sync").is_dir(), "it has not begun"
+    assert ours - bare <= max(0.4, 2.5 * (imported - bare))

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from receiver.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE
 from receiver.errors import AccessDenied, InstallError, NotInRegistry, RateLimited, Unavailable
-from receiver.sync.circuit import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Circuit
+from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome
 from receiver.sync.request import SyncRequest
@@ -19,14 +20,14 @@ def test_a_few_failures_in_a_row_open_the_circuit_and_one_answer_closes_it() -> 
     """Fewer do not: one addon's blobs may be unreachable by themselves."""
     circuit = Circuit()
     for _ in range(FAILURES - 1):
-        circuit.failed(AWAY, 0.0, jitter=0.0)
+        circuit.failed_with(AWAY, 0.0, jitter=0.0)
     assert circuit.wait(0.0) == 0.0
-    assert not circuit.succeeded()
+    assert not circuit.answered()
     for _ in range(FAILURES):
         assert not circuit.is_open
-        circuit.failed(AWAY, 0.0, jitter=0.0)
+        circuit.failed_with(AWAY, 0.0, jitter=0.0)
     assert circuit.wait(0.0) == FIRST_PAUSE
-    assert circuit.succeeded()
+    assert circuit.answered()
     assert circuit.wait(0.0) == 0.0
 
 
@@ -34,21 +35,24 @@ def test_the_pauses_grow_to_a_bound() -> None:
     """An outage of hours costs two looks a minute, not two a second."""
     circuit, now, pauses = Circuit(), 0.0, []
     for _ in range(FAILURES + 6):
-        circuit.failed(AWAY, now, jitter=0.0)
+        circuit.failed_with(AWAY, now, jitter=0.0)
         pauses.append(circuit.wait(now))
         now += circuit.wait(now)
     assert pauses[FAILURES - 1 :] == [5.0, 10.0, 20.0, 30.0, 30.0, 30.0, 30.0]
-    circuit.failed(AWAY, now, jitter=1.0)
+    circuit.failed_with(AWAY, now, jitter=1.0)
     assert circuit.wait(now) == LONGEST_PAUSE * 1.25
 
 
 def test_what_the_registry_asks_for_holds_for_everybody() -> None:
     """A Retry-After is about the host, not about one addon; a shorter one does not shorten it."""
     circuit = Circuit()
-    circuit.failed(RateLimited("slow down", retry_after=120.0), 0.0, jitter=0.0)
+    circuit.failed_with(RateLimited("slow down", retry_after=120.0), 0.0, jitter=0.0)
     assert circuit.wait(0.0) == 120.0
-    circuit.failed(RateLimited("slow down", retry_after=1.0), 20.0, jitter=0.0)
+    circuit.failed_with(RateLimited("slow down", retry_after=1.0), 20.0, jitter=0.0)
     assert circuit.wait(20.0) == 100.0
+    for _ in range(2 * FAILURES):
+        circuit.failed_with(AWAY, 30.0, jitter=0.0)
+    assert circuit.wait(30.0) == 90.0
 
 
 @pytest.mark.parametrize("error", [InstallError("disk"), NotInRegistry("gone"), AccessDenied("no")])
@@ -56,7 +60,7 @@ def test_what_is_not_an_absence_does_not_count(error: InstallError) -> None:
     """A full disk, a missing repository and a wrong password are not the host's being away."""
     circuit = Circuit()
     for _ in range(2 * FAILURES):
-        circuit.failed(error, 0.0, jitter=0.0)
+        circuit.failed_with(error, 0.0, jitter=0.0)
     assert not circuit.is_open
 
 
@@ -64,7 +68,7 @@ def test_a_clock_that_is_set_back_opens_the_way() -> None:
     """Else a pause of seconds would last for months."""
     circuit = Circuit()
     for _ in range(FAILURES):
-        circuit.failed(AWAY, 1e9, jitter=0.0)
+        circuit.failed_with(AWAY, 1e9, jitter=0.0)
     assert circuit.wait(1e9 - 1e7) == 0.0
 
 

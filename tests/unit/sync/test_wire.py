@@ -21,8 +21,6 @@ from receiver.sync.request import (
     UninstallRequest,
     VerifyRequest,
 )
-from receiver.sync.status import AddonStatus
-from receiver.sync.story import Step, Story
 from receiver.sync.wire import (
     End,
     Failure,
@@ -31,32 +29,7 @@ from receiver.sync.wire import (
     request_kind,
     write_report,
 )
-from receiver.tasks.journal import Activity, Arrival, Done, Event
 from receiver.tasks.task import Trigger
-
-ARRIVAL = Arrival(
-    id=4711,
-    received=1.5,
-    answered=None,
-    sender="zot",
-    verdict="accepted",
-    reason=None,
-    address="192.0.2.1",
-    origin=None,
-    events=(Event(repository="addons/a", tag="v1.0.0"),),
-    size=7,
-)
-DONE = Done(id=4712, activity=Activity(at=2.5, kind="sync", outcome="installed", repository="addons/a", document=b"{}"))
-STATUS = AddonStatus(
-    repository="addons/a",
-    standing="current",
-    installed=None,
-    desired=None,
-    hold=None,
-    next_attempt=None,
-    attempts=0,
-    error=None,
-)
 
 REPORTS: list[Report | Failure | End] = [
     *[
@@ -101,10 +74,6 @@ REPORTS: list[Report | Failure | End] = [
     Verified(
         repository="addons/a", drift=(Drift(path="a/b", problem="mode"),), repaired=True, kept=("a/b",), error="down"
     ),
-    ARRIVAL,
-    DONE,
-    STATUS,
-    Story(status=STATUS, steps=(Step(title="asked", text="by an event", when=1.5),), entries=(DONE, ARRIVAL)),
     Failure(error="the registry is down"),
     Failure(error="no addon name", usage=True),
     End(),

@@ -7,7 +7,7 @@ import yaml
 
 from receiver.config import load
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def test_the_example_settings_are_settings(tmp_path: Path) -> None:

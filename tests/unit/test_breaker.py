@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
+from receiver.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 from receiver.errors import Unavailable
-from receiver.registry.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 from receiver.registry.location import Location, Origin
 from receiver.registry.transport import Transport
 
