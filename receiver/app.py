@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from receiver import __version__
 from receiver.blobs import BlobStore
 from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import remove_tree
@@ -15,21 +15,19 @@ from receiver.catalog.names import NameLimits
 from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
+from receiver.connect import document_limits, registry_client
 from receiver.errors import QueueUnavailable
 from receiver.oci.manifest import DocumentLimits
-from receiver.registry.auth import Credentials, CredentialSource, IdentityToken
 from receiver.registry.client import RegistryClient
-from receiver.registry.docker_config import DockerConfig
-from receiver.registry.location import Location
-from receiver.registry.proxy import Proxy
 from receiver.registry.retry import BriefRetry
-from receiver.registry.transport import Asked, TlsFiles
+from receiver.registry.transport import Asked
 from receiver.sync.chronicle import Chronicle
 from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine, Report
+from receiver.sync.importing import Imported, Importing
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.ports import Progress
+from receiver.sync.ports import ArtifactFile, Progress, Registry
 from receiver.sync.request import (
     MissedRequest,
     PollRequest,
@@ -67,48 +65,6 @@ class Parts:
     retention: Retention
 
 
-def registry_client(
-    settings: Settings, *, asked: Asked | None = None, credentials: CredentialSource | None = None
-) -> RegistryClient:
-    """The client of the configured registry; it opens nothing yet. ``asked`` is told of every request."""
-    return RegistryClient(
-        settings.registry,
-        credentials=credentials or credential_source(settings),
-        token_services=settings.token_services,
-        tls=registry_tls(settings),
-        proxy=registry_proxy(settings),
-        request_rate=settings.request_rate,
-        asked=asked,
-        user_agent=f"addon-sync/{__version__}",
-        max_document_size=document_limits(settings).max_size,
-    )
-
-
-def registry_tls(settings: Settings) -> TlsFiles:
-    """The files for TLS to the registry."""
-    return TlsFiles(ca_file=settings.ca_file, client_cert=settings.client_cert, client_key=settings.client_key)
-
-
-def registry_proxy(settings: Settings) -> Proxy | None:
-    """The proxy to the registry."""
-    return None if settings.proxy is None else Proxy(origin=settings.proxy, exemptions=settings.no_proxy)
-
-
-def credential_source(settings: Settings) -> CredentialSource:
-    """The settings; without a user name there, Docker's configuration."""
-    docker = None
-    if settings.docker_config is not None:
-        docker = DockerConfig(settings.docker_config, Location.of(settings.registry).origin)
-
-    def credentials() -> Credentials | IdentityToken | None:
-        if settings.registry_username is None:
-            return None if docker is None else docker()
-        password = settings.registry_password.word()
-        return None if password is None else Credentials(username=settings.registry_username, password=password)
-
-    return credentials
-
-
 def archive_limits(settings: Settings) -> ArchiveLimits:
     """What the layers of one artifact may ask for."""
     return ArchiveLimits(
@@ -128,15 +84,6 @@ def archive_limits(settings: Settings) -> ArchiveLimits:
     )
 
 
-def document_limits(settings: Settings) -> DocumentLimits:
-    """What a manifest or index may ask for."""
-    return DocumentLimits(
-        max_size=settings.max_document_size,
-        max_layers=settings.max_layers,
-        max_index_entries=settings.max_index_entries,
-    )
-
-
 def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_tree) -> CatalogStore:
     """The catalogue; nothing is touched before it is prepared. ``sweep`` removes old trees."""
     limits = archive_limits(settings)
@@ -150,7 +97,7 @@ def catalog_store(settings: Settings, *, sweep: Callable[[Path], None] = remove_
 
 
 def syncer(
-    settings: Settings, *, registry: RegistryClient, store: CatalogStore, blobs: BlobStore, progress: Progress
+    settings: Settings, *, registry: Registry, store: CatalogStore, blobs: BlobStore, progress: Progress
 ) -> Syncer:
     """What looks at and installs single addons."""
     policy = SyncPolicy(
@@ -168,6 +115,13 @@ def syncer(
         policy=policy,
         clock=time.time,
     )
+
+
+def _opened_file(path: Path, *, limits: DocumentLimits) -> ArtifactFile:
+    """The archive at ``path``, in the place of a registry. Blocks."""
+    from receiver.packaging.source import ArchiveSource  # noqa: PLC0415 - no scheduled job imports an archive
+
+    return ArchiveSource(path, limits=limits)
 
 
 def _blob_store(settings: Settings) -> BlobStore:
@@ -228,6 +182,12 @@ async def opened(
             catalogue=store,
             syncer=worker,
             queue=queue,
+            importing=Importing(
+                open_file=partial(_opened_file, limits=document_limits(settings)),
+                syncer_of=lambda source: syncer(settings, registry=source, store=store, blobs=blobs, progress=progress),
+                prefix=settings.repository_prefix,
+                clock=time.time,
+            ),
             prefix=settings.repository_prefix,
             clock=time.time,
         )
@@ -347,8 +307,8 @@ class _Marking:
     def __init__(self, retention: Retention) -> None:
         self._retention = retention
 
-    def __call__(self, report: Outcome | Surveyed | Changed | Verified) -> None:
-        came = isinstance(report, Outcome) and report.status == "installed"
+    def __call__(self, report: Outcome | Surveyed | Changed | Verified | Imported) -> None:
+        came = isinstance(report, Outcome | Imported) and report.status == "installed"
         if came or isinstance(report, Changed) or (isinstance(report, Verified) and report.repaired):
             self._retention.mark()
 

@@ -107,9 +107,12 @@ def load(
     environment: Mapping[str, str],
     file: Path | None,
     local_only: bool = False,
+    remote_only: bool = False,
     system: str = os.name,
 ) -> Settings:
-    """Judge all settings; ``flags`` by `Setting.key` (``…_file`` for secrets). ``local_only``: no registry is needed.
+    """Judge all settings; ``flags`` by `Setting.key` (``…_file`` for secrets).
+
+    ``local_only``: no registry is needed. ``remote_only``: no catalogue is, and none may be used with these settings.
 
     Raises:
         ConfigError: the text names the setting and where it came from.
@@ -130,6 +133,10 @@ def load(
     values["no_proxy"] = values["no_proxy"] or ()
     values["senders"] = sender_secrets(from_file.values, from_file.name)
     values["given"] = given | _given_to_senders(from_file)
+    if remote_only:
+        values["install_dir"], values["state_dir"] = Path(), Path()
+    else:
+        _check_folders(values)
     _complete(values, local_only=local_only)
     assert set(values) == {field.name for field in fields(Settings)}
     return Settings(**values)
@@ -221,7 +228,6 @@ def _from_file(file: Path) -> dict[str, str]:
 
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:
     """Judge what settings say together, and put in what follows from others."""
-    _check_folders(values)
     url = values["registry"]
     if url is None and not local_only:
         raise ConfigError("REGISTRY_URL is not set: give oci://host[:port] by --registry-url, environment or --config")

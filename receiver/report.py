@@ -1,13 +1,17 @@
 """Outcomes in words: one line for each, and the counts at the end. Pure."""
 
 import logging
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from receiver.sync.operations import Changed
-from receiver.sync.outcome import Outcome
+if TYPE_CHECKING:  # commands that only pack and push need the words, and nothing of syncing
+    from collections.abc import Iterable
+
+    from receiver.sync.importing import Imported
+    from receiver.sync.operations import Changed
+    from receiver.sync.outcome import Outcome
 
 
-def describe(outcome: Outcome) -> tuple[int, str]:
+def describe(outcome: "Outcome") -> tuple[int, str]:
     """The level and the text of the log line of ``outcome``."""
     name = outcome.repository
     if outcome.status == "installed":
@@ -24,7 +28,7 @@ def describe(outcome: Outcome) -> tuple[int, str]:
     return logging.ERROR, f"{name}: {outcome.error} ({remedy})"
 
 
-def _installed(outcome: Outcome) -> str:
+def _installed(outcome: "Outcome") -> str:
     kept = f", {len(outcome.kept)} replaced files kept in the backups" if outcome.kept else ""
     return (
         f"{outcome.repository}: installed {outcome.tag} ({_short(outcome.digest)}), {outcome.files} files, "
@@ -32,7 +36,7 @@ def _installed(outcome: Outcome) -> str:
     )
 
 
-def describe_change(changed: Changed) -> str:
+def describe_change(changed: "Changed") -> str:
     """The log line of ``changed``."""
     to = (
         f" to {changed.tag} ({_short(changed.digest)}), {changed.files} files"
@@ -44,7 +48,20 @@ def describe_change(changed: Changed) -> str:
     return f"{changed.repository}: {changed.action}{to}{at}{kept}" + (f"; {changed.note}" if changed.note else "")
 
 
-def summary(outcomes: Iterable[Outcome], *, unchanged: int = 0) -> tuple[int, int, int]:
+def describe_import(imported: "Imported") -> tuple[int, str]:
+    """The level and the text of the log line of ``imported``."""
+    if imported.status != "installed":
+        level = logging.WARNING if imported.status == "held" else logging.ERROR
+        return level, f"{imported.repository}: {imported.error}"
+    kept = f", {len(imported.kept)} replaced files kept in the backups" if imported.kept else ""
+    tag = imported.tag or "without a tag"
+    return (
+        logging.INFO,
+        f"{imported.repository}: imported {tag} ({_short(imported.digest)}), {imported.files} files{kept}",
+    )
+
+
+def summary(outcomes: "Iterable[Outcome]", *, unchanged: int = 0) -> tuple[int, int, int]:
     """How many were synced, skipped and failed; ``unchanged`` are those that no outcome stands for."""
     synced, skipped, broken = 0, unchanged, 0
     for outcome in outcomes:

@@ -16,11 +16,12 @@ from receiver.flux import FluxWebhook
 from receiver.lock import Holder, StateLock, new_token
 from receiver.metrics import Metrics
 from receiver.registry.location import Location
-from receiver.report import describe, describe_change
+from receiver.report import describe, describe_change, describe_import
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
 from receiver.server.tls import ServerTls, TlsFiles
 from receiver.sync.circuit import Circuit
+from receiver.sync.importing import Imported
 from receiver.sync.missed import MissedEvents, Reason
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
@@ -204,9 +205,16 @@ class _Reporter:
             if outcome.trigger == "event" and outcome.visible is not None:
                 self._metrics.push_to_installed(max(outcome.visible - outcome.asked, 0.0))
 
-    def operated(self, report: Changed | Verified) -> None:
+    def operated(self, report: Changed | Verified | Imported) -> None:
         """An operator has done something by a command: it stands in the log of the receiver too."""
         if isinstance(report, Verified):
+            return
+        if isinstance(report, Imported):
+            level, text = describe_import(report)
+            _log.log(level, "%s", text, extra={"addon": report.repository})
+            if report.status == "installed":
+                version = report.version or report.tag or ""
+                self._metrics.installed(report.repository, version=version, digest=report.digest, when=time.time())
             return
         _log.info("%s", describe_change(report), extra={"addon": report.repository})
         if report.action == "uninstalled":

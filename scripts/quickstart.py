@@ -1,6 +1,5 @@
 """The story that ``./scripts/quickstart`` tells: a registry, the receiver, a push, and the addon in the catalogue."""
 
-import base64
 import http.client
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from receiver.errors import ReceiverError
 from receiver.oci.reference import RegistryAddress
 from receiver.packaging.push import Pushed
+from receiver.registry.auth import Credentials
 from scripts import registries, sample_addon
 from scripts.children import Child, Failed, undisturbed
 from scripts.registries import Endpoint, Running
@@ -174,7 +174,7 @@ def _deliver(stage: Stage) -> None:
         stage.registry.address,
         prefix=stage.prefix,
         version=VERSION,
-        authorization=_authorization(),
+        credentials=_credentials(),
         scratch=stage.addons.parent,
     )
     done = time.monotonic()
@@ -260,12 +260,11 @@ def _get(port: int, path: str) -> str | None:
     return None
 
 
-def _authorization() -> str | None:
+def _credentials() -> Credentials | None:
     user = os.environ.get("ADDON_SYNC_REGISTRY_USERNAME")
     if not os.environ.get("REGISTRY_URL") or user is None:
         return None
-    password = os.environ.get("ADDON_SYNC_REGISTRY_PASSWORD", "")
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return Credentials(username=user, password=os.environ.get("ADDON_SYNC_REGISTRY_PASSWORD", ""))
 
 
 def _free_ports(count: int) -> list[int]:

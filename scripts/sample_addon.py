@@ -7,10 +7,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from receiver import __version__
 from receiver.errors import ReceiverError
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import build
 from receiver.packaging.push import Pushed, push
+from receiver.registry.auth import Credentials
+from receiver.registry.client import RegistryClient
 
 NAME = "hello"
 FOLDER = Path(__file__).parent / "sample" / "addons" / NAME
@@ -21,7 +24,7 @@ def deliver(
     *,
     prefix: str,
     version: str,
-    authorization: str | None = None,
+    credentials: Credentials | None = None,
     scratch: Path | None = None,
 ) -> Pushed:
     """Pack the addon as ``version``, exported now, and push it; ``scratch`` is where packing takes place.
@@ -40,7 +43,16 @@ def deliver(
             description="A sample addon",
         )
         repository = Repository.parse(f"{prefix}{NAME}")
-        return asyncio.run(push(artifact, address, repository, [Tag.parse(version)], authorization=authorization))
+
+        async def pushed() -> Pushed:
+            async with RegistryClient(
+                address,
+                credentials=lambda: credentials,
+                user_agent=f"addon-sync/{__version__}",
+            ) as client:
+                return await push(artifact, client.uploads(), repository, [Tag.parse(version)])
+
+        return asyncio.run(pushed())
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ attributes are ignored.
 Format: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar Format".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -96,13 +96,16 @@ class Entry(NamedTuple):
     size: int
     content: Iterable[memoryview]
     """The bytes in pieces, once; a file that lies in one chunk of the stream comes as one piece."""
+    offset: int
+    """Where the content begins, in bytes of the stream."""
 
 
 class _Stream:
     """The inflated bytes, whose chunks have any size, as blocks and contents."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], leap: Callable[[int], object] | None) -> None:
         self._chunks = chunks
+        self._leap = leap
         self._chunk = b""
         self._at = 0
         self._before = 0  # bytes of the stream before this chunk
@@ -152,6 +155,12 @@ class _Stream:
 
     def _skip(self) -> None:
         unread, self._unread = self._unread, 0
+        beyond = unread - (len(self._chunk) - self._at)
+        if self._leap is not None and beyond > 0:
+            self._before += len(self._chunk) + beyond
+            self._chunk, self._at = b"", 0
+            self._leap(beyond)
+            return
         for _ in self._pieces(unread):
             pass
 
@@ -210,14 +219,16 @@ class _Extensions:
         return header if self.name is None else header._replace(name=self.name)
 
 
-def entries(chunks: Iterator[bytes], budget: Budget) -> Iterator[Entry]:
+def entries(chunks: Iterator[bytes], budget: Budget, *, leap: Callable[[int], object] | None = None) -> Iterator[Entry]:
     """Read an archive to its end, and ``chunks`` to theirs.
+
+    ``leap``: makes ``chunks`` leave out so many bytes, for content that nobody has asked for.
 
     Raises:
         UnsafeArchive: damaged, ambiguous, over a limit, or more than plain files and folders. What was given before
             that is worth nothing.
     """
-    stream = _Stream(chunks)
+    stream = _Stream(chunks, leap)
     extensions = _Extensions(budget.limits)
     while (block := stream.block()) != ZERO:
         start = stream.offset - BLOCK
@@ -251,7 +262,8 @@ def _entry(stream: _Stream, header: Header, budget: Budget) -> Entry:
         if is_folder:
             raise UnsafeArchive(f"{path!a}: a folder with content")
         budget.charge(header.size)
-    return Entry(path, is_folder, header.size, stream.content(header.size))
+    offset = stream.offset
+    return Entry(path, is_folder, header.size, stream.content(header.size), offset)
 
 
 def _path(name: bytes, limits: NameLimits, *, folder: bool) -> EntryPath:

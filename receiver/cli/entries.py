@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 
 from receiver.cli.output import ago
-from receiver.report import describe, describe_change, size
+from receiver.report import describe, describe_change, describe_import, size
 from receiver.sync.chronicle import read
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.status import EventFacts
@@ -59,6 +60,8 @@ def _done(done: Done) -> str:
         return deed.error or f"{len(deed.changed)} changed, {deed.unchanged} unchanged, {deed.duration:.2f} s"
     if isinstance(deed, Changed):
         return describe_change(deed).partition(": ")[2]
+    if isinstance(deed, Imported):
+        return describe_import(deed)[1].partition(": ")[2]
     if isinstance(deed, Verified):
         return deed.error or f"{len(deed.drift)} files brought back"
     return "written by another version of addon-sync"

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import io
+import keyword
 import logging
 import sys
 
@@ -36,6 +37,9 @@ COMMANDS = {
     "uninstall": "remove what was delivered of an addon, and hold it",
     "verify": "compare every delivered file with what is there; --repair brings it back",
     "doctor": "what is wrong with settings, folders, registry and endpoint, and what to do about it",
+    "export": "pack addons of the catalogue into one file, to be pushed or carried elsewhere",
+    "push": "put the addons of such a file into a registry",
+    "import": "install the addons of such a file without a registry",
     "register": "print the resources by which FluxCD watches an addon, for kubectl apply",
 }
 """Name and short help; the module is only imported for the one that is called."""
@@ -52,7 +56,8 @@ class _Commands(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"receiver.cli.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"receiver.cli.commands.{module}").command
         return command
 
     def resolve_command(

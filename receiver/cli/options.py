@@ -18,6 +18,21 @@ from receiver.settings_table import SETTINGS
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LOCAL = {"K2S_INSTALL_DIR", "ADDON_SYNC_STATE_DIR", "ADDON_SYNC_LOG_FORMAT"}
+_SYNC_ONLY = {
+    "K2S_INSTALL_DIR",
+    "ADDON_SYNC_CONCURRENCY",
+    "ADDON_SYNC_JOURNAL_AGE",
+    "ADDON_SYNC_JOURNAL_SIZE",
+    "ADDON_SYNC_KEEP_RELEASES",
+    "ADDON_SYNC_MAX_ADDON_SIZE",
+    "ADDON_SYNC_MAX_FILES",
+    "ADDON_SYNC_MAX_LAYER_SIZE",
+    "ADDON_SYNC_REPAIR_DRIFT",
+    "ADDON_SYNC_REPOSITORIES",
+    "ADDON_SYNC_SEMVER_RANGE",
+    "ADDON_SYNC_STATE_DIR",
+    "ADDON_SYNC_TAG_POLICY",
+}
 _SERVE_ONLY = {
     "ADDON_SYNC_POLL_INTERVAL_MIN",
     "ADDON_SYNC_POLL_INTERVAL_MAX",
@@ -32,22 +47,21 @@ _SERVE_ONLY = {
     "ADDON_SYNC_FLUX_TOKEN",
 }
 
+_NOT_REMOTE = _SERVE_ONLY | _SYNC_ONLY
+
 
 def settings_options(
-    *, serve: bool = False, local: bool = False, only: Collection[str] | None = None
+    *, serve: bool = False, local: bool = False, remote: bool = False, only: Collection[str] | None = None
 ) -> Callable[[F], F]:
     """Add ``--config`` and a flag for each setting that the command uses; they arrive as keyword arguments.
 
-    ``only`` names them one by one, for a command that needs neither the catalogue nor an account.
+    ``local``: the command asks no registry; ``remote``: it has to do with a registry, and with no catalogue; ``only``
+    names them one by one.
     """
 
     def decorate(function: F) -> F:
         for setting in reversed([setting for setting in SETTINGS if setting.has_flag]):
-            if only is not None:
-                wanted = setting.name in only
-            else:
-                wanted = (not local or setting.name in _LOCAL) and (serve or setting.name not in _SERVE_ONLY)
-            if wanted:
+            if _uses(setting.name, serve=serve, local=local, remote=remote) if only is None else setting.name in only:
                 function = _option(setting)(function)
         config = click.Path(dir_okay=False, path_type=Path)
         return click.option("--config", type=config, help="YAML file of settings; keys as the flags, with '_'")(
@@ -55,6 +69,12 @@ def settings_options(
         )
 
     return decorate
+
+
+def _uses(name: str, *, serve: bool, local: bool, remote: bool) -> bool:
+    if local:
+        return name in _LOCAL
+    return name not in (_NOT_REMOTE if remote else set() if serve else _SERVE_ONLY)
 
 
 def _option(setting: Setting) -> Callable[[F], F]:
@@ -71,7 +91,9 @@ def _help(setting: Setting) -> str:
     return f"{text}{default}  ({setting.name}{'_FILE' if setting.secret else ''})"
 
 
-def load_settings(options: dict[str, Any], *, output: str = "text", local: bool = False) -> Settings:
+def load_settings(
+    options: dict[str, Any], *, output: str = "text", local: bool = False, remote: bool = False
+) -> Settings:
     """Judge the settings and set up the log; with JSON on standard output, log lines go to standard error.
 
     Raises:
@@ -81,7 +103,7 @@ def load_settings(options: dict[str, Any], *, output: str = "text", local: bool 
     configure(style="text", stream=stream)
     file = options.pop("config", None)
     flags = {key: value for key, value in options.items() if value is not None}
-    settings = load(flags=flags, environment=os.environ, file=file, local_only=local)
+    settings = load(flags=flags, environment=os.environ, file=file, local_only=local, remote_only=remote)
     configure(style=settings.log_format, stream=stream)
     return settings
 

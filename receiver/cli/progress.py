@@ -1,4 +1,4 @@
-"""How far a pull is: bars where standard error is a terminal, now and then a line where not."""
+"""How far a pull or a push is: bars where standard error is a terminal, now and then a line where not."""
 
 import contextlib
 import logging
@@ -22,26 +22,29 @@ _WORTH_A_LINE = 16 * 1024 * 1024
 """Bytes: what is smaller is there before it could be read about."""
 _EVERY = 10.0
 """Seconds between two lines of one pull."""
+_WORDS = ("fetching", "fetched")
 
 
 class PlainProgress:
-    """Lines in the log for long pulls."""
+    """Lines in the log for long pulls and pushes; ``doing`` and ``done`` are the words for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, doing: str = _WORDS[0], done: str = _WORDS[1]) -> None:
+        self._doing = doing
+        self._done = done
         self._pulls: dict[str, tuple[int, int, float]] = {}
 
     def started(self, name: str, total: int) -> None:
         """Begin."""
         self._pulls[name] = (0, total, time.monotonic())
         if total >= _WORTH_A_LINE:
-            _log.info("%s: fetching %s", name, size(total))
+            _log.info("%s: %s %s", name, self._doing, size(total))
 
     def advanced(self, name: str, count: int) -> None:
         """Go on."""
         done, total, told = self._pulls[name]
         now = time.monotonic()
         if now - told >= _EVERY:
-            _log.info("%s: %s of %s fetched", name, size(done + count), size(total))
+            _log.info("%s: %s of %s %s", name, size(done + count), size(total), self._done)
             told = now
         self._pulls[name] = (done + count, total, told)
 
@@ -71,10 +74,10 @@ class BarProgress:
 
 
 @contextlib.contextmanager
-def progress() -> "Iterator[Progress]":
+def progress(*, doing: str = _WORDS[0], done: str = _WORDS[1]) -> "Iterator[Progress]":
     """What fits standard error."""
     if not sys.stderr.isatty():
-        yield PlainProgress()
+        yield PlainProgress(doing=doing, done=done)
         return
     from rich import progress as rich_progress  # noqa: PLC0415 - a scheduled job has no terminal and does not pay
     from rich.console import Console  # noqa: PLC0415

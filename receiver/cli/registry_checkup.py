@@ -5,7 +5,7 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator, Collection
 
-from receiver import app
+from receiver import connect
 from receiver.addon import AddonRepository, choose_tag
 from receiver.config import Settings
 from receiver.diagnosis import network, registry
@@ -54,11 +54,11 @@ async def look_at_registry(settings: Settings, looked: list[Looked]) -> AsyncIte
 
 
 def _way(settings: Settings, origin: Origin) -> Way:
-    proxy = app.registry_proxy(settings)
+    proxy = connect.registry_proxy(settings)
     through = None
     if proxy is not None and proxy.serves(origin):
         through = (proxy.origin.host, proxy.origin.port)
-    context = tls_context(app.registry_tls(settings), own=True) if origin.scheme == "https" else None
+    context = tls_context(connect.registry_tls(settings), own=True) if origin.scheme == "https" else None
     return Way(host=origin.host, port=origin.port, proxy=through, tls=context)
 
 
@@ -74,7 +74,7 @@ def _plain(origin: Origin) -> Finding:
 
 async def _ask(settings: Settings, target: str, looked: list[Looked]) -> AsyncIterator[Finding]:
     try:
-        found = await within(_CREDENTIAL_SECONDS, app.credential_source(settings))
+        found = await within(_CREDENTIAL_SECONDS, connect.credential_source(settings))
     except AccessDenied as error:
         yield broken(
             "registry.credentials", str(error), "correct Docker's configuration, or set DOCKER_CONFIG to another"
@@ -90,7 +90,7 @@ async def _ask(settings: Settings, target: str, looked: list[Looked]) -> AsyncIt
         asked.append(True)
         return found
 
-    async with app.registry_client(settings, credentials=credentials) as client:
+    async with connect.registry_client(settings, credentials=credentials) as client:
         access = Access(target=target, source=_source(settings, found))
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):

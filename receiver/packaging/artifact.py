@@ -7,12 +7,15 @@ The same zlib gives the same bytes; another one may compress differently: anothe
 
 import gzip
 import hashlib
-import shutil
+import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, cast
 
 from receiver.addon import AddonName
@@ -25,20 +28,36 @@ from receiver.oci.reference import Tag
 
 MANIFEST_NAME = "addon.manifest.yaml"
 _CHUNK = 1024 * 1024
+_LEVEL = 6
+"""Of gzip, as its own program has it: 9 takes twice as long for a hundredth of the size."""
 
-_Member = tuple[str, Path]
-"""A path inside a layer, and the file or folder that stands for it."""
+_Member = tuple[str, Path | bytes]
+"""A path inside a layer, and the file or folder that stands for it, or its content."""
+_Folders = Mapping[str, Mapping[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSlice:
+    """A blob that lies inside a larger file; ``offset`` and ``size`` in bytes."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+Content = bytes | Path | FileSlice
+"""What a blob is: bytes, or where they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A manifest or index, and every blob that it names. Blobs are bytes, or files that must outlive the artifact."""
+    """A manifest or index, and every blob that it names. Files of blobs must outlive the artifact."""
 
     manifest: bytes
     media_type: str
     tag: Tag
     annotations: Mapping[str, str]
-    blobs: Mapping[Digest, bytes | Path] = field(default_factory=dict)
+    blobs: Mapping[Digest, Content] = field(default_factory=dict)
     children: tuple["Artifact", ...] = ()
     """What an index joins."""
 
@@ -79,6 +98,8 @@ def build(
     description: str = "",
     k2s_version: str = "",
     mtime: int = 0,
+    manifest: bytes | None = None,
+    folders: _Folders = MappingProxyType({}),
     extra_layers: Iterable[Layer] = (),
 ) -> Artifact:
     """Pack an implementation's folder, as the catalogue holds it.
@@ -93,6 +114,8 @@ def build(
         description: What the addon is, for people.
         k2s_version: The version of the product that exported it.
         mtime: Time of every entry, in seconds since the epoch; ``SOURCE_DATE_EPOCH`` where the caller has one.
+        manifest: An ``addon.manifest.yaml`` to pack instead of the catalogue's.
+        folders: Files by folder, which take the place of all that the addon has in that folder.
         extra_layers: Layers after the first four.
 
     Raises:
@@ -112,11 +135,11 @@ def build(
         "exportDate": created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
     config = _blob_of(encode(title), media.ADDON_CONFIG)
-    sources = _layers(folder, named_alike=name == implementation)
+    sources = _layers(folder, manifest or _manifest_file(folder, named_alike=name == implementation), folders)
     layers = [_pack(members, media_type, scratch, mtime) for media_type, members in sources if members]
     layers += [_blob_at(layer.path, layer.media_type) for layer in extra_layers]
     annotations = _annotations(title)
-    manifest = {
+    document = {
         "schemaVersion": 2,
         "mediaType": media.OCI_MANIFEST,
         "artifactType": media.ADDON_ARTIFACT,
@@ -125,7 +148,7 @@ def build(
         "annotations": annotations,
     }
     return Artifact(
-        manifest=encode(manifest),
+        manifest=encode(document),
         media_type=media.OCI_MANIFEST,
         tag=tag,
         annotations=annotations,
@@ -142,7 +165,7 @@ def index(artifacts: Sequence[Artifact], *, tag: str) -> Artifact:
     document = {
         "schemaVersion": 2,
         "mediaType": media.OCI_INDEX,
-        "manifests": [_entry(artifact, dict(artifact.annotations)) for artifact in artifacts],
+        "manifests": [index_entry(artifact, dict(artifact.annotations)) for artifact in artifacts],
     }
     return Artifact(
         manifest=encode(document),
@@ -153,51 +176,8 @@ def index(artifacts: Sequence[Artifact], *, tag: str) -> Artifact:
     )
 
 
-def write_layout(artifacts: Sequence[Artifact], folder: Path) -> None:
-    """Write an OCI image layout (image-spec image-layout.md) that ``oras`` and ``skopeo`` copy from.
-
-    Raises:
-        InstallError: ``folder`` is there already, or the disk refused; nothing is left behind.
-    """
-    partial = folder.with_name(f"{folder.name}.partial")
-    try:
-        # Both are refused when they are there: what somebody else wrote is neither replaced nor removed below.
-        if folder.exists():
-            raise FileExistsError(f"{folder} is there already")
-        blobs = partial / "blobs" / "sha256"
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
-    try:
-        blobs.mkdir(parents=True)
-        for artifact in artifacts:
-            _write_blobs(artifact, blobs)
-        (partial / "oci-layout").write_bytes(encode({"imageLayoutVersion": "1.0.0"}))
-        (partial / "index.json").write_bytes(_layout_index(artifacts))
-        partial.rename(folder)
-    except OSError as error:
-        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _layout_index(artifacts: Sequence[Artifact]) -> bytes:
-    entries = [_entry(artifact, {"org.opencontainers.image.ref.name": str(artifact.tag)}) for artifact in artifacts]
-    return encode({"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries})
-
-
-def _write_blobs(artifact: Artifact, folder: Path) -> None:
-    for child in artifact.children:
-        _write_blobs(child, folder)
-    for digest, content in artifact.blobs.items():
-        if isinstance(content, Path):
-            shutil.copyfile(content, folder / digest.hex)
-        else:
-            (folder / digest.hex).write_bytes(content)
-    (folder / artifact.digest.hex).write_bytes(artifact.manifest)
-
-
-def _entry(artifact: Artifact, annotations: Mapping[str, str]) -> dict[str, object]:
+def index_entry(artifact: Artifact, annotations: Mapping[str, str]) -> dict[str, object]:
+    """The descriptor by which an index names ``artifact``."""
     entry = _blob_of(artifact.manifest, artifact.media_type).descriptor
     if artifact.media_type == media.OCI_MANIFEST:
         entry["artifactType"] = media.ADDON_ARTIFACT
@@ -218,24 +198,28 @@ def _annotations(title: Mapping[str, str]) -> dict[str, str]:
     return {key: text for key, text in annotations.items() if text}
 
 
-def _layers(folder: Path, *, named_alike: bool) -> list[tuple[str, list[_Member]]]:
-    """Sort the files of ``folder`` into the four layers, each in the order of its paths."""
+def _manifest_file(folder: Path, *, named_alike: bool) -> Path:
     manifest = (folder if named_alike else folder.parent) / MANIFEST_NAME
     if not manifest.is_file() or manifest.is_symlink():
         raise InvalidManifest(f"{manifest} is missing: an addon is packed together with its manifest")
+    return manifest
+
+
+def _layers(folder: Path, manifest: Path | bytes, folders: _Folders) -> list[tuple[str, list[_Member]]]:
+    """Sort the files of ``folder`` into the four layers, each in the order of its paths."""
     config: list[_Member] = [(MANIFEST_NAME, manifest)]
     manifests: list[_Member] = []
     charts: list[_Member] = []
     scripts: list[_Member] = []
-    for parts, path in sorted(_judged(folder)):
+    for parts, content in sorted(_with_folders(_judged(folder), folders), key=itemgetter(0)):
         if parts[:2] == ("manifests", "chart"):
-            _add(charts, parts[2:], path)
+            _add(charts, parts[2:], content)
         elif parts[0] == "manifests":
-            _add(manifests, parts[1:], path)
+            _add(manifests, parts[1:], content)
         elif parts[0] == "config" or parts == ("values.yaml",):
-            _add(config, parts, path)
+            _add(config, parts, content)
         elif parts != (MANIFEST_NAME,):
-            _add(scripts, parts, path)
+            _add(scripts, parts, content)
     return [
         (media.CONFIG_FILES, config),
         (media.MANIFESTS, manifests),
@@ -244,10 +228,24 @@ def _layers(folder: Path, *, named_alike: bool) -> list[tuple[str, list[_Member]
     ]
 
 
-def _add(members: list[_Member], parts: tuple[str, ...], path: Path) -> None:
+def _with_folders(
+    found: Iterable[tuple[tuple[str, ...], Path]], folders: _Folders
+) -> Iterator[tuple[tuple[str, ...], Path | bytes]]:
+    """What was found, with ``folders`` in the place of what has their names, in whatever case."""
+    replaced = {tuple(folder.casefold().split("/")) for folder in folders}
+    for parts, path in found:
+        folded = tuple(part.casefold() for part in parts)
+        if not any(folded[: len(folder)] == folder for folder in replaced):
+            yield parts, path
+    for folder, files in folders.items():
+        for name, content in files.items():
+            yield (*folder.split("/"), name), content
+
+
+def _add(members: list[_Member], parts: tuple[str, ...], content: Path | bytes) -> None:
     # The folder that a layer is unpacked into is no entry of that layer.
     if parts:
-        members.append(("/".join(parts), path))
+        members.append(("/".join(parts), content))
 
 
 def _judged(folder: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
@@ -274,11 +272,24 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise InstallError(f"{folder} cannot be read: {error}") from error
 
 
-def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int) -> _Blob:
+def pack_layer(
+    members: Iterable[tuple[str, Path]], media_type: str, *, scratch: Path, mtime: int = 0, compress: bool = True
+) -> Layer:
+    """Pack files into a layer of its own, such as images or packages; names and order are the caller's.
+
+    Raises:
+        InstallError: a file cannot be read or written; ``scratch`` holds nothing of it.
+    """
+    blob = _pack(members, media_type, scratch, mtime, compress=compress)
+    assert isinstance(blob.content, Path)
+    return Layer(media_type=media_type, path=blob.content)
+
+
+def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int, *, compress: bool = True) -> _Blob:
     partial = scratch / f".{media_type.rpartition('/')[2]}.partial"
     try:
         with partial.open("wb") as file:
-            digest, size = _write_layer(members, file, mtime)
+            digest, size = _write_layer(members, file, mtime, compress=compress)
         path = partial.replace(scratch / digest.hex)
     except OSError as error:
         raise InstallError(f"a layer cannot be packed: {error}") from error
@@ -287,27 +298,31 @@ def _pack(members: Iterable[_Member], media_type: str, scratch: Path, mtime: int
     return _Blob(media_type=media_type, digest=digest, size=size, content=path)
 
 
-def _write_layer(members: Iterable[_Member], file: BinaryIO, mtime: int) -> tuple[Digest, int]:
+def _write_layer(members: Iterable[_Member], file: BinaryIO, mtime: int, *, compress: bool) -> tuple[Digest, int]:
     measured = _Measured(file)
-    # No name and no time in the gzip header, and no owner in the entries: they would differ from machine to machine.
-    with (
-        gzip.GzipFile(filename="", fileobj=cast("BinaryIO", measured), mode="wb", mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as archive,
-    ):
-        for name, path in members:
-            _add_member(archive, name, path, mtime)
+    with ExitStack() as stack:
+        stream = cast("BinaryIO", measured)
+        if compress:
+            # No name and no time in the header, and no owner in the entries: they differ from machine to machine.
+            zipped = gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0, compresslevel=_LEVEL)
+            stream = cast("BinaryIO", stack.enter_context(zipped))
+        archive = stack.enter_context(
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8")
+        )
+        for name, content in members:
+            _add_member(archive, name, content, mtime)
     return Digest(measured.hash.hexdigest()), measured.size
 
 
-def _add_member(archive: tarfile.TarFile, name: str, path: Path, mtime: int) -> None:
+def _add_member(archive: tarfile.TarFile, name: str, source: Path | bytes, mtime: int) -> None:
     member = tarfile.TarInfo(name)
     member.mtime = mtime
-    if path.is_dir():
+    if isinstance(source, Path) and source.is_dir():
         member.type, member.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(member)
         return
     member.mode = 0o644
-    with path.open("rb") as content:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as content:
         member.size = content.seek(0, 2)
         content.seek(0)
         archive.addfile(member, content)
@@ -321,6 +336,9 @@ class _Measured:
         self.size = 0
         self._file = file
         self.flush: Callable[[], None] = file.flush
+
+    def tell(self) -> int:
+        return self.size
 
     def write(self, chunk: bytes) -> int:
         self.hash.update(chunk)

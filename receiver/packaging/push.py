@@ -1,166 +1,201 @@
-"""Upload an artifact: the blobs that the registry lacks, then manifests, tags last. It retries nothing.
+"""Artifacts into a registry: the blobs that it lacks, then manifests, tags last.
 
-Requests and answers: distribution-spec "Push". A tag appears only when everything below it is in the registry.
+A tag appears only when everything below it is in the registry. How a blob gets there, `Uploads` knows.
 """
 
 import asyncio
-import ssl
-import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
-import aiohttp
-
-from receiver.errors import DigestMismatch, InstallError, ProtocolViolation, Unavailable
+from receiver.errors import DigestMismatch, InstallError
 from receiver.oci.digest import Digest
-from receiver.oci.reference import RegistryAddress, Repository, Tag
-from receiver.packaging.artifact import Artifact
-from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
-from receiver.registry.location import Location
+from receiver.oci.reference import Repository, Tag
+from receiver.packaging.artifact import Artifact, Content
+from receiver.packaging.layout import opened, size_of
+from receiver.packaging.ports import UploadBlob, Uploads
 
-# No limit on the whole: an upload may take hours. A registry that is silent for a minute is gone.
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-_SIDE_BY_SIDE = 4
-"""Blobs on their way at once; as many as the receiver fetches of an artifact's usual four layers."""
-_REMEDY = "check REGISTRY_URL, and that the account may push there"
+_SIDE_BY_SIDE = 8
+"""Blobs on their way at once, of all artifacts together."""
+_WORTH_ASKING = 1024 * 1024
+"""Bytes from which a blob is asked for before it is read."""
+_PIECE = 256 * 1024
+"""Bytes that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What an upload came to."""
+    """What became of an artifact, or would."""
 
     digest: Digest
     uploaded: int
     """Blobs that were sent."""
+    mounted: int = 0
+    """Blobs that another repository of the registry had."""
     present: int
-    """Blobs that the registry had already."""
+    """Blobs that the repository had already."""
+    sent: int = 0
+    """Bytes of the blobs that were sent."""
 
 
-async def push(
-    artifact: Artifact,
-    address: RegistryAddress,
-    repository: Repository,
-    tags: Iterable[Tag],
-    *,
-    authorization: str | None = None,
-    tls: ssl.SSLContext | None = None,
-) -> Pushed:
-    """Upload ``artifact`` and point ``tags`` at it.
-
-    Args:
-        artifact: What to upload.
-        address: The registry.
-        repository: Where in the registry.
-        tags: Each is pointed at the artifact, in this order.
-        authorization: Value of the ``Authorization`` header; sent to ``address`` only.
-        tls: Trust and client certificate; the system's where None.
+async def push(artifact: Artifact, uploads: Uploads, repository: Repository, tags: Iterable[Tag]) -> Pushed:
+    """Upload ``artifact`` and point ``tags`` at it, in this order.
 
     Raises:
         RegistryError: by what cures it. Blobs may have been stored; no tag was moved that comes after the failure.
-        DigestMismatch: the registry stored something else than was sent.
+        DigestMismatch: a file does not hold what it should, or the registry stored something else than was sent.
         InstallError: a file of the artifact cannot be read.
     """
-    headers = {} if authorization is None else {"Authorization": authorization}
-    connector = aiohttp.TCPConnector(ssl=True if tls is None else tls)
-    async with aiohttp.ClientSession(headers=headers, timeout=_TIMEOUT, connector=connector) as session:
-        upload = _Upload(session, address, repository)
-        await upload.content(artifact)
-        for tag in tags:
-            await upload.manifest(artifact, tag)
-    return Pushed(digest=artifact.digest, uploaded=upload.uploaded, present=upload.present)
+    return await Pusher(uploads).push(artifact, repository, tags)
 
 
-class _Upload:
-    """One artifact on its way into one repository."""
+class Pusher:
+    """Pushes artifacts, also at the same time: what one of them has brought is mounted for the others."""
 
-    def __init__(self, session: aiohttp.ClientSession, address: RegistryAddress, repository: Repository) -> None:
-        self.uploaded = 0
-        self.present = 0
+    def __init__(
+        self, uploads: Uploads, *, dry_run: bool = False, advanced: Callable[[str, int], None] = lambda *_: None
+    ) -> None:
+        self._uploads = uploads
+        self._dry_run = dry_run
+        self._advanced = advanced
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._session = session
-        self._base = Location.of(address).at(f"/v2/{repository}")
-        self._subject = f"{address.authority}/{repository}"
+        self._taking: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._homes: dict[Digest, Repository] = {}
+        """Where in the registry a blob is known to be."""
 
-    async def content(self, artifact: Artifact) -> None:
+    async def push(self, artifact: Artifact, repository: Repository, tags: Iterable[Tag]) -> Pushed:
+        """Upload ``artifact`` and point ``tags`` at it, in this order; see `push`."""
+        tally = _Tally()
+        await self._content(artifact, repository, tally)
+        if not self._dry_run:
+            for tag in tags:
+                await self._uploads.send_manifest(repository, tag, artifact.manifest, artifact.media_type)
+        return Pushed(
+            digest=artifact.digest,
+            uploaded=tally.uploaded,
+            mounted=tally.mounted,
+            present=tally.present,
+            sent=tally.sent,
+        )
+
+    async def _content(self, artifact: Artifact, repository: Repository, tally: "_Tally") -> None:
         """Everything below the artifact's own manifest."""
         for child in artifact.children:
-            await self.content(child)
-            await self.manifest(child, str(child.digest))
+            await self._content(child, repository, tally)
+            if not self._dry_run:
+                await self._uploads.send_manifest(repository, str(child.digest), child.manifest, child.media_type)
         # All are waited for, so that no file is left open; those that fail together mostly fail alike.
-        ends = await asyncio.gather(
-            *(self._blob(digest, blob) for digest, blob in artifact.blobs.items()), return_exceptions=True
-        )
-        for end in ends:
+        blobs = (self._blob(digest, content, repository, tally) for digest, content in artifact.blobs.items())
+        for end in await asyncio.gather(*blobs, return_exceptions=True):
             if isinstance(end, BaseException):
                 raise end
 
-    async def manifest(self, artifact: Artifact, reference: str) -> None:
-        """The manifest itself, under a tag or its digest."""
-        headers = {"Content-Type": artifact.media_type}
-        url = f"{self._base.url}/manifests/{reference}"
-        async with self._request("PUT", url, expect={201}, data=artifact.manifest, headers=headers) as answer:
-            stored = answer.headers.get("Docker-Content-Digest", str(artifact.digest))
-        if stored != str(artifact.digest):
-            raise DigestMismatch(f"{self._subject}:{reference} was stored as {stored[:80]!r}, not as {artifact.digest}")
+    async def _blob(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
+        # The same blob for another repository waits, and is mounted then.
+        async with self._taking[digest], self._gate:
+            size = _size(content)
+            worth_asking = self._dry_run or size > _WORTH_ASKING
+            if worth_asking and await self._uploads.has_blob(repository, digest):
+                tally.present += 1
+            elif self._dry_run:
+                tally.count(mounted=digest in self._homes, size=size)
+            else:
+                await self._send(digest, content, repository, tally)
+            self._homes.setdefault(digest, repository)
 
-    async def _blob(self, digest: Digest, content: bytes | Path) -> None:
-        async with self._gate:
-            await self._sent_or_there(digest, content)
+    async def _send(self, digest: Digest, content: Content, repository: Repository, tally: "_Tally") -> None:
+        whole, size = await asyncio.to_thread(_verified, digest, content)
+        blob = UploadBlob(
+            repository=repository,
+            digest=digest,
+            size=size,
+            read=lambda start, count: _pieces(whole, start, count),
+            advanced=lambda count: self._advanced(repository, count),
+        )
+        # From its own repository: there at once if the blob is there, else an upload has begun. It spares a question.
+        home = self._homes.get(digest, repository)
+        mounted = await self._uploads.send_blob(blob, mount=home)
+        if mounted and home == repository:
+            tally.present += 1
+        else:
+            tally.count(mounted=mounted, size=size)
 
-    async def _sent_or_there(self, digest: Digest, content: bytes | Path) -> None:
-        async with self._request("HEAD", f"{self._base.url}/blobs/{digest}", expect={200, 404}) as answer:
-            if answer.status == 200:
-                self.present += 1
-                return
-        async with self._request("POST", f"{self._base.url}/blobs/uploads/", expect={202}) as answer:
-            session = self._session_location(answer)
-        separator = "&" if session.query else "?"
-        await self._send(f"{session.url}{separator}digest={digest}", content)
-        self.uploaded += 1
 
-    async def _send(self, url: str, content: bytes | Path) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        if isinstance(content, bytes):
-            async with self._request("PUT", url, expect={201}, data=content, headers=headers):
-                return
+@dataclass(slots=True)
+class _Tally:
+    uploaded: int = 0
+    mounted: int = 0
+    present: int = 0
+    sent: int = field(default=0)
+
+    def count(self, *, mounted: bool, size: int) -> None:
+        if mounted:
+            self.mounted += 1
+        else:
+            self.uploaded += 1
+            self.sent += size
+
+
+def _size(content: Content) -> int:
+    try:
+        return size_of(content)
+    except OSError as error:
+        raise InstallError(f"a blob cannot be read: {error}") from error
+
+
+def _verified(digest: Digest, content: Content) -> tuple[Content, int]:
+    """Hash a blob before anything of it is sent; a small one, then in memory, and its size. Blocks.
+
+    Raises:
+        DigestMismatch: it holds something else.
+        InstallError: it cannot be read.
+    """
+    if isinstance(content, bytes):
+        return content, len(content)
+    hashed, size, first = hashlib.sha256(), 0, b""
+    try:
+        with opened(content) as file:
+            while chunk := file.read(_PIECE):
+                first = first or chunk
+                hashed.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise InstallError(f"a blob cannot be read: {error}") from error
+    if hashed.hexdigest() != digest.hex:
+        raise DigestMismatch(f"{_where(content)}: {digest} holds other bytes: the file is damaged")
+    return (first if size == len(first) else content), size
+
+
+async def _pieces(content: Content, start: int, count: int) -> AsyncIterator[bytes]:
+    """A part of a blob, read in a thread.
+
+    Raises:
+        InstallError: it cannot be read, or is shorter than it was.
+    """
+    if isinstance(content, bytes):
+        yield content[start : start + count]
+        return
+    with ExitStack() as stack:
         try:
-            file = await asyncio.to_thread(content.open, "rb")
+            file = await asyncio.to_thread(_positioned, stack, content, start)
+            while count:
+                piece = await asyncio.to_thread(file.read, min(_PIECE, count))
+                if not piece:
+                    raise InstallError(f"{_where(content)} has become shorter while it was sent")
+                count -= len(piece)
+                yield piece
         except OSError as error:
-            raise InstallError(f"{content} cannot be read: {error}") from error
-        # The client reads an open file in a thread, a chunk at a time, and announces its size.
-        with file:
-            async with self._request("PUT", url, expect={201}, data=file, headers=headers):
-                return
-
-    def _session_location(self, answer: aiohttp.ClientResponse) -> Location:
-        # distribution-spec "POST then PUT": absolute or relative. Another origin would get the credential.
-        location = self._base.join(answer.headers.get("Location", ""))
-        if location.origin != self._base.origin or not location.path.startswith("/v2/"):
-            raise ProtocolViolation(f"{self._subject}: the registry sends the upload to another place; refused")
-        return location
-
-    @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        expect: set[int],
-        data: object = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            async with self._session.request(method, url, data=data, headers=headers, allow_redirects=False) as answer:
-                if answer.status not in expect:
-                    refusal = await _refusal(answer)
-                    raise error_for(refusal, subject=self._subject, remedy=_REMEDY, now=time.time())
-                yield answer
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise Unavailable(f"{self._subject}: the registry cannot be reached or broke off: {error}") from error
+            raise InstallError(f"{_where(content)} cannot be read: {error}") from error
 
 
-async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
-    body = await answer.content.read(MAX_ERROR_BODY)
-    return Refusal(status=answer.status, retry_after=answer.headers.get("Retry-After"), codes=error_codes(body))
+def _positioned(stack: ExitStack, content: Content, start: int) -> BinaryIO:
+    file = stack.enter_context(opened(content))
+    file.seek(start)
+    return file
+
+
+def _where(content: Content) -> str:
+    return "a blob" if isinstance(content, bytes) else str(getattr(content, "path", content))

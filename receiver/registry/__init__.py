@@ -1,6 +1,7 @@
-"""The pull side of the distribution specification: asks one registry, trusts none of its answers.
+"""The client side of the distribution specification: asks one registry, trusts none of its answers.
 
 - ``client``     `RegistryClient`: catalogue, tags, manifests and blobs; fulfils ``receiver.sync.ports.Registry``
+- ``upload``     `RegistryUploads`: blobs in chunks, continued where the line broke; manifests and tags
 - ``session``    one question to one judged answer: authorised, redirected, refused by what cures it
 - ``transport``  one request over one connection: keep-alive, TLS, name resolution, foreign exceptions
 - ``auth``       credentials and tokens: who gets which, and for how long

@@ -93,8 +93,9 @@ def token_service(challenge: Challenge, *, registry: Origin, allowed: Collection
 
 def token_request(realm: Location, *, service: str | None, scope: str) -> Location:
     """The question to the token service. ``scope`` is ours, empty for no repository: a wider one is ignored."""
-    wanted = {"service": service, "scope": scope or None}
-    asked = urlencode({name: text for name, text in wanted.items() if text is not None})
+    # Several scopes are several parameters ("Requesting a Token"): a mount reads one repository and writes another.
+    wanted = [("service", service), *(("scope", one) for one in scope.split())]
+    asked = urlencode([(name, text) for name, text in wanted if text is not None])
     query = "&".join(part for part in (realm.query, asked) if part)
     return realm.at(f"{realm.path}?{query}" if query else realm.path)
 

@@ -29,6 +29,7 @@ from receiver.registry.retry import BriefRetry
 from receiver.registry.session import Question, RegistrySession, read_document
 from receiver.registry.stream import chunks
 from receiver.registry.transport import Asked, TlsFiles, Transport, translated
+from receiver.registry.upload import CHUNK_SIZE, RegistryUploads
 from receiver.sync.ports import BlobBody, ManifestBody
 
 _ACCEPT = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))
@@ -97,6 +98,10 @@ class RegistryClient:
                 return
 
         await self._retry(once)
+
+    def uploads(self, *, chunk_size: int = CHUNK_SIZE) -> RegistryUploads:
+        """The push side, over the same connections and with the same credentials; ``chunk_size`` in bytes."""
+        return RegistryUploads(self._root, self._session, retry=self._retry, name=self._name, chunk_size=chunk_size)
 
     async def repositories(self) -> Sequence[str]:
         """Every repository name in the registry's catalogue, unjudged.

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
@@ -41,6 +41,20 @@ class Question:
     """From which byte on; then the answer may also be 206 or 416, which the asker judges."""
     remedy: str | None = None
     """What an operator can do where the registry refuses this, if that is special."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Besides those that every request has."""
+    body: bytes | Callable[[], AsyncIterator[bytes]] | None = None
+    """What is sent; a function gives it anew for each try."""
+    body_seconds: float = 0.0
+    """What sending it may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The answer to a request that changes something."""
+
+    status: int
+    headers: Mapping[str, str]
 
 
 class RegistrySession:
@@ -90,6 +104,21 @@ class RegistrySession:
             await self._refuse_failure(question, response)
             return response.headers
 
+    async def tell(self, question: Question, *, expect: Collection[int]) -> Told:
+        """Carry out a request that changes something, or asks how far that is; its status is one of ``expect``.
+
+        No redirect is followed: content and credential belong to the registry that was configured.
+
+        Raises:
+            RegistryError: by what cures it.
+        """
+        response = await self._authorised(question)
+        async with _closing(response):
+            if response.status not in expect:
+                raise await self._error(response, question.subject, question.remedy)
+            await _error_body(response)  # read to its end, so that the connection serves the next request
+            return Told(status=response.status, headers=response.headers)
+
     async def _follow(self, question: Question) -> aiohttp.ClientResponse:
         """Follow redirects by hand: only so does nothing but ``Accept`` leave for another origin.
 
@@ -122,12 +151,15 @@ class RegistrySession:
         return await self._send(question, header)
 
     async def _send(self, question: Question, header: str | None) -> aiohttp.ClientResponse:
-        headers = {"Accept": question.accept}
+        headers = {"Accept": question.accept, **question.headers}
         if header is not None:
             headers["Authorization"] = header
         if question.offset:
             headers["Range"] = f"bytes={question.offset}-"
-        return await self._transport.send(question.method, question.location, headers)
+        body = question.body() if callable(question.body) else question.body
+        return await self._transport.send(
+            question.method, question.location, headers, body=body, body_seconds=question.body_seconds
+        )
 
     async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:
         if response.status != 200 and not (question.offset and response.status in _RANGE_ANSWERS):

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +81,17 @@ class Transport:
         self._lock = asyncio.Lock()
 
     async def send(
-        self, method: str, location: Location, headers: Mapping[str, str], *, body: bytes | None = None
+        self,
+        method: str,
+        location: Location,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        body_seconds: float = 0.0,
     ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
+
+        ``body_seconds``: what sending the body may take, besides.
 
         Raises:
             ConfigError: a TLS file cannot be used.
@@ -95,7 +103,7 @@ class Transport:
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
         with self._watched(location.origin), self._told(location.origin), translated(location.origin):
-            async with asyncio.timeout(HEAD_DEADLINE):
+            async with asyncio.timeout(HEAD_DEADLINE + body_seconds):
                 response = await session.request(
                     method,
                     URL(location.url, encoded=True),

@@ -5,6 +5,7 @@ import logging
 
 from receiver.document import InvalidDocument, convert, encode, parse
 from receiver.errors import QueueUnavailable
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
@@ -12,7 +13,16 @@ from receiver.tasks.journal import Activity, Journal
 
 _log = logging.getLogger(__name__)
 
-Deed = Outcome | Surveyed | Changed | Verified
+Deed = Outcome | Surveyed | Changed | Verified | Imported
+
+
+_OPERATIONS: dict[str, type[Deed]] = {
+    "failed": Verified,
+    "repaired": Verified,
+    "imported": Imported,
+    "not imported": Imported,
+}
+"""What an operation with this outcome was; else an operator's change."""
 
 
 class Chronicle:
@@ -54,7 +64,10 @@ def written(deed: Deed, *, at: float) -> Activity:
     if isinstance(deed, Surveyed):
         outcome = "failed" if deed.error is not None else "looked"
         return Activity(at=at, kind="poll", outcome=outcome, repository=None, document=document)
-    outcome = deed.action if isinstance(deed, Changed) else ("failed" if deed.error else "repaired")
+    if isinstance(deed, Imported):
+        outcome = "imported" if deed.status == "installed" else "not imported"
+    else:
+        outcome = deed.action if isinstance(deed, Changed) else ("failed" if deed.error else "repaired")
     return Activity(at=at, kind="operation", outcome=outcome, repository=str(deed.repository), document=document)
 
 
@@ -62,7 +75,7 @@ def read(activity: Activity) -> Deed | None:
     """What was done; None where another version wrote it in a way that this one cannot read."""
     shape: type[Deed] = Outcome if activity.kind == "sync" else Surveyed
     if activity.kind == "operation":
-        shape = Verified if activity.outcome in {"failed", "repaired"} else Changed
+        shape = _OPERATIONS.get(activity.outcome, Changed)
     try:
         return convert(parse(activity.document), shape)
     except InvalidDocument as error:

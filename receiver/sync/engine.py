@@ -12,6 +12,7 @@ from typing import Any
 
 from receiver.addon import AddonRepository
 from receiver.errors import RegistryError
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
@@ -46,7 +47,7 @@ class Planned:
     """Of the addon, among those that would be fed in; 0 where it is replayed for another reason."""
 
 
-Report = Outcome | Surveyed | Replayed | Planned | MissedPush | Changed | Verified | View
+Report = Outcome | Surveyed | Replayed | Planned | MissedPush | Changed | Verified | Imported | View
 """What a request streams back; `Replayed` comes first, once, for a replay."""
 
 

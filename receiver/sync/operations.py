@@ -1,10 +1,11 @@
-"""What an operator does with an addon that is there: roll back, hold, release, uninstall, verify.
+"""What an operator does with an addon that is there: roll back, hold, release, uninstall, verify; and imports.
 
 None of it goes through the queue: it needs no registry, and whoever asks waits for it.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -12,9 +13,11 @@ from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, KeptRelease
 from receiver.catalog.release import Drift
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
+from receiver.sync.importing import Imported, Importing
 from receiver.sync.ports import Catalogue, Clock
 from receiver.sync.request import (
     HoldRequest,
+    ImportRequest,
     OperatorRequest,
     ReleaseRequest,
     RollbackRequest,
@@ -25,7 +28,7 @@ from receiver.sync.syncer import Syncer
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import Trigger
 
-R = TypeVar("R", "Changed", "Verified")
+R = TypeVar("R", "Changed", "Verified", Imported)
 
 _LEAST_DIGITS = 6
 """Of a digest, for it to be taken for one."""
@@ -69,15 +72,17 @@ class Operations:
         catalogue: Catalogue,
         syncer: Syncer,
         queue: TaskQueue,
+        importing: Importing,
         prefix: str,
         clock: Clock,
     ) -> None:
         self._catalogue = catalogue
+        self._importing = importing
         self._syncer = syncer
         self._queue = queue
         self._prefix = prefix
         self._clock = clock
-        self._listeners: list[Callable[[Changed | Verified], None]] = []
+        self._listeners: list[Callable[[Changed | Verified | Imported], None]] = []
         self._verbs: dict[type[OperatorRequest], Callable[[Any], Awaitable[Changed]]] = {
             RollbackRequest: self._rollback,
             HoldRequest: self._hold,
@@ -85,17 +90,22 @@ class Operations:
             UninstallRequest: self._uninstall,
         }
 
-    def subscribe(self, listener: Callable[[Changed | Verified], None]) -> None:
+    def subscribe(self, listener: Callable[[Changed | Verified | Imported], None]) -> None:
         """Tell ``listener`` what becomes of every request from now on."""
         self._listeners.append(listener)
 
-    async def execute(self, request: OperatorRequest) -> AsyncGenerator[Changed | Verified, None]:
+    async def execute(self, request: OperatorRequest) -> AsyncGenerator[Changed | Verified | Imported, None]:
         """Carry out ``request``.
 
         Raises:
             InvalidNameError: an addon has no possible name.
             ReceiverError: it cannot be done; nothing changed.
         """
+        if isinstance(request, ImportRequest):
+            async with aclosing(self._importing.execute(request)) as imports:
+                async for imported in imports:
+                    yield self.told(imported)
+            return
         if not isinstance(request, VerifyRequest):
             yield self.told(await self._verbs[type(request)](request))
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from receiver.catalog.layout import Unit
 from receiver.catalog.record import AddonRecord, Doubt, Hold
 from receiver.catalog.release import Drift, Installation, Release
 from receiver.oci.descriptor import Descriptor
@@ -56,6 +57,26 @@ class Registry(Protocol):
         self, repository: str, descriptor: Descriptor, *, offset: int = 0
     ) -> AbstractAsyncContextManager[BlobBody]:
         """Stream a blob, from ``offset`` where the registry can do that, else from zero; at most a byte too many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One implementation of an addon in an archive, and the release that it would become."""
+
+    unit: Unit
+    tag: str | None
+    version: str | None
+    digest: Digest
+    left_out: tuple[str, ...]
+    """Layers that are not installed from it, in words."""
+
+
+class ArtifactFile(Registry, Protocol):
+    """An archive in the place of a registry; its documents are verified, and every repository is in it."""
+
+    def offers(self) -> Sequence[Offer]:
+        """What is in it."""
         ...
 
 

@@ -102,7 +102,19 @@ class VerifyRequest:
     repair: bool = False
 
 
-OperatorRequest = RollbackRequest | HoldRequest | ReleaseRequest | UninstallRequest | VerifyRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """Install ``addons``, or all, of the archive at ``path``, which is absolute and on the host of the catalogue."""
+
+    path: str
+    addons: tuple[str, ...] = ()
+    allow_downgrade: bool = False
+    """A lower version than the installed one is meant."""
+    hold: bool = False
+    """Leave them at these releases, whatever a registry has."""
+
+
+OperatorRequest = RollbackRequest | HoldRequest | ReleaseRequest | UninstallRequest | VerifyRequest | ImportRequest
 """Done at once, and not through the queue."""
 
 

@@ -145,14 +145,16 @@ class Syncer:
         """
         return await asyncio.to_thread(self._catalogue.is_current, desired.repository.leaf, desired.digest)
 
-    async def install(self, desired: Desired, *, downgrade: bool = False) -> Installed:
+    async def install(self, desired: Desired, *, downgrade: bool = False, hold: Hold | None = None) -> Installed:
         """Fetch what is missing and publish the release; with ``downgrade`` a lower version too, at once.
+
+        ``hold`` is set together with it.
 
         Raises:
             RegistryError, ContentError, CatalogError, InvalidNameError: the former release is in place; `AddonHeld`
                 where a person holds it, `DowngradeDoubted` where a lower version is wanted for the first time.
         """
-        return await self._install(desired, self._registry, downgrade=downgrade)
+        return await self._install(desired, self._registry, downgrade=downgrade, hold=hold)
 
     async def restore(self, repository: AddonRepository, kept: KeptRelease, *, hold: Hold | None = None) -> Installed:
         """Bring back a release that was installed before, from the blob store; ``hold`` is set together with it.

@@ -2,6 +2,7 @@
 
 from receiver.document import Document, InvalidDocument, convert, encode, parse
 from receiver.sync.engine import Planned, Report
+from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
@@ -11,6 +12,7 @@ from receiver.sync.request import (
     HealthRequest,
     HistoryRequest,
     HoldRequest,
+    ImportRequest,
     MissedRequest,
     ParkedRequest,
     PollRequest,
@@ -52,6 +54,7 @@ REQUESTS: dict[str, type[Request]] = {
     "parked": ParkedRequest,
     "tasks": TasksRequest,
     "health": HealthRequest,
+    "import": ImportRequest,
 }
 """By the last part of their paths."""
 _REPORTS: dict[str, type[Report]] = {
@@ -70,6 +73,7 @@ _REPORTS: dict[str, type[Report]] = {
     "parked": Parked,
     "task": Task,
     "health": QueueHealth,
+    "imported": Imported,
 }
 
 

@@ -6,4 +6,5 @@
 - ``artifacts``  what is pushed: typical, large, many files, with images
 - ``delivery``   from push to installed, one and many
 - ``intake``     notifications a second
+- ``packing``    export and push, beside tar and skopeo
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks.delivery import Bench
 from tests.benchmarks.intake import intake
 from tests.benchmarks.measure import Report, Row
+from tests.benchmarks.packing import packing
 
 _ROOT = Path(__file__).parents[2]
 _MARK = ("<!-- table -->", "<!-- end of table -->")
@@ -23,7 +24,7 @@ _MEMORY_GOAL = 100.0
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("only", nargs="*", help="one, twenty, large, many, images, intake (default: all)")
+    parser.add_argument("only", nargs="*", help="one, twenty, large, many, images, intake, packing (default: all)")
     parser.add_argument("--yardstick", type=Path, default=_ROOT.parent / "shared" / "bench" / "peer-sync.sh")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     arguments = parser.parse_args()
@@ -41,6 +42,7 @@ def main() -> int:
             "many": bench.many,
             "images": bench.images,
             "intake": lambda: intake(root, report),
+            "packing": lambda: packing(root, report),
         }
         for name in arguments.only or everything:
             print(f"… {name}", file=sys.stderr, flush=True)

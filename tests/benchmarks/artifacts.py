@@ -22,8 +22,13 @@ def text(size: int, seed: int) -> bytes:
 
 def typical(scratch: Path, name: str, version: str) -> Artifact:
     """Four layers, 41 files (as the product's addons have on average) and 100 KB packed; its version is in a script."""
+    return artifact(scratch, addon=name, version=version, tree=typical_tree(name, version))
+
+
+def typical_tree(name: str, version: str) -> Mapping[str, bytes]:
+    """The files of a typical addon, without its manifest."""
     seed = hash_of(name + version)
-    tree: Mapping[str, bytes] = {
+    return {
         "values.yaml": text(2_000, seed),
         "config/settings.yaml": text(1_000, seed + 1),
         "manifests/chart/chart.tgz": random.Random(seed).randbytes(40_000),
@@ -35,7 +40,6 @@ def typical(scratch: Path, name: str, version: str) -> Artifact:
         "Disable.ps1": text(3_000, seed + 2),
         "Enable.ps1": f"# {version}\n".encode() + text(3_000, seed + 3),
     }
-    return artifact(scratch, addon=name, version=version, tree=tree)
 
 
 def large(scratch: Path) -> Artifact:

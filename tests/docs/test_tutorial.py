@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_the_tutorial_does_what_it_says(page: Path, reader: Mapping[str, str]) -
     text = re.sub("|".join(ports), lambda match: ports[match[0]], text)
     follow(list(steps(text)), reader, ROOT)
     assert list(Path(reader["HOME"]).iterdir()) == []
+
+
+def test_the_guide_across_an_air_gap_does_what_it_says(reader: Mapping[str, str], tmp_path: Path) -> None:
+    """With the sample addon on the one side, and a host without any setting for a registry on the other."""
+    maker, host = tmp_path / "maker", tmp_path / "k2s"
+    shutil.copytree(ROOT / "scripts" / "sample", maker)
+    (maker / "VERSION").write_text("1.4.0\n", encoding="utf-8")
+    (host / "addons").mkdir(parents=True)
+    text = (ROOT / "docs" / "how-to" / "air-gap.md").read_text(encoding="utf-8").replace("/opt/k2s", str(host))
+    follow(list(steps(text)), {**reader, "K2S_INSTALL_DIR": str(maker)}, tmp_path)
 
 
 def test_there_is_a_tutorial() -> None:

@@ -160,7 +160,8 @@ class Delivery:
         pushed = Pushed(digest=packed.digest, tree={**tree, "addon.manifest.yaml": manifest})
         self._pushed[addon].append(pushed)
         address = RegistryAddress.parse(self._registry, insecure=True)
-        await push(packed, address, Repository.parse(f"addons/{addon}"), [packed.tag])
+        async with RegistryClient(address, user_agent="addon-sync/test") as client:
+            await push(packed, client.uploads(), Repository.parse(f"addons/{addon}"), [packed.tag])
         shutil.rmtree(scratch)
         return pushed
 

@@ -1,11 +1,14 @@
 """Uploading an artifact, to the real registry and to one that misbehaves."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from receiver.errors import (
     AccessDenied,
@@ -23,11 +26,15 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import Index, Manifest, parse_manifest
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import Artifact, Layer, build, index
-from receiver.packaging.push import push
+from receiver.packaging.push import Pushed, Pusher
+from receiver.packaging.push import push as pushed_by
+from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
 from tests.support import registry_faults as faults
+from tests.support.addons import artifact as make_artifact
+from tests.support.breaking_line import BreakingLine
 from tests.support.docker_registry import DockerRegistry
-from tests.support.fake_registry import FakeRegistry
+from tests.support.fake_registry import Answer, FakeRegistry, Fault
 
 AnyRegistry = DockerRegistry | FakeRegistry
 HELLO = Repository.parse("addons/hello")
@@ -66,6 +73,18 @@ def artifact(tmp_path: Path) -> Artifact:
         scratch=scratch,
         extra_layers=[Layer(media_type=media.IMAGES_LINUX, path=images)],
     )
+
+
+async def push(
+    artifact: Artifact,
+    address: RegistryAddress,
+    repository: Repository,
+    tags: list[Tag],
+    *,
+    credentials: Credentials | None = None,
+) -> Pushed:
+    async with RegistryClient(address, credentials=lambda: credentials, user_agent="addon-sync/test") as client:
+        return await pushed_by(artifact, client.uploads(), repository, tags)
 
 
 def address_of(server: AnyRegistry) -> RegistryAddress:
@@ -140,6 +159,8 @@ async def test_a_refusal_is_named_by_what_cures_it(
 ) -> None:
     """And no tag is left that points at half an artifact."""
     fake.lie(on, faults.status(code))
+    if on == "PUT upload":
+        fake.lie("HEAD blob", faults.status(404))  # the fake has stored it before it lies
     with pytest.raises(ReceiverError) as caught:
         await push(artifact, address_of(fake), HELLO, [V1])
     assert type(caught.value) is kind
@@ -153,7 +174,7 @@ async def test_an_upload_is_not_sent_to_another_place(fake: FakeRegistry, artifa
     """Content and credential belong to the registry that was configured."""
     fake.lie("POST upload", faults.header("Location", location))
     with pytest.raises(ProtocolViolation, match="another place"):
-        await push(artifact, address_of(fake), HELLO, [V1], authorization="Basic c2VjcmV0")
+        await push(artifact, address_of(fake), HELLO, [V1])
     assert fake.requests["PUT upload"] == 0
 
 
@@ -179,13 +200,18 @@ async def test_another_digest_in_the_answer_is_an_error(fake: FakeRegistry, arti
         await push(artifact, address_of(fake), HELLO, [V1])
 
 
-async def test_a_credential_is_sent_and_never_told(fake: FakeRegistry, artifact: Artifact) -> None:
-    """With every request to the registry, and in no error."""
-    fake.lie("PUT manifest", faults.status(403))
-    with pytest.raises(AccessDenied) as caught:
-        await push(artifact, address_of(fake), HELLO, [V1], authorization="Basic c2VjcmV0")
-    assert {seen.headers.get("Authorization") for seen in fake.seen} == {"Basic c2VjcmV0"}
-    assert "c2VjcmV0" not in str(caught.value)
+async def test_a_credential_is_sent_where_it_is_asked_for_and_never_told(artifact: Artifact) -> None:
+    """Not before the registry asks, and in no error."""
+    with FakeRegistry(basic=("user", "secret")) as fake:
+        fake.lie("PUT manifest", faults.status(403))
+        with pytest.raises(AccessDenied) as caught:
+            await push(
+                artifact, address_of(fake), HELLO, [V1], credentials=Credentials(username="user", password="secret")
+            )
+    expected = "Basic dXNlcjpzZWNyZXQ="
+    assert {seen.headers.get("Authorization") for seen in fake.seen} == {None, expected}
+    assert fake.seen[-1].headers["Authorization"] == expected
+    assert not any(word in str(caught.value) for word in ("secret", "dXNlcjpzZWNyZXQ"))
 
 
 async def test_a_registry_that_is_gone_is_unavailable(artifact: Artifact) -> None:
@@ -204,3 +230,220 @@ async def test_a_layer_that_vanished_is_told_as_a_local_failure(fake: FakeRegist
     with pytest.raises(InstallError):
         await push(artifact, address_of(fake), HELLO, [V1])
     assert fake.requests["PUT manifest"] == 0
+
+
+# ---- large blobs, bad lines ---------------------------------------------------------------------------------------
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Artifact:
+    """One whose image layer is sent in ten chunks."""
+    folder, scratch = tmp_path / "addons" / "large", tmp_path / "packed"
+    folder.mkdir(parents=True)
+    scratch.mkdir()
+    (folder / "addon.manifest.yaml").write_text("kind: AddonManifest\n", encoding="utf-8")
+    images = tmp_path / "large.tar"
+    images.write_bytes(random.Random(1).randbytes(10 * MIB - 100))
+    layer = Layer(media_type=media.IMAGES_LINUX, path=images)
+    return build(
+        folder,
+        name="large",
+        implementation="large",
+        version="v1.0.0",
+        created=datetime(2026, 11, 22, tzinfo=UTC),
+        scratch=scratch,
+        extra_layers=[layer],
+    )
+
+
+async def push_in_chunks(artifact: Artifact, server: AnyRegistry, *, url: str | None = None) -> Pushed:
+    address = RegistryAddress.parse(url or server.url, insecure=True)
+    async with RegistryClient(address, user_agent="addon-sync/test") as client:
+        return await pushed_by(artifact, client.uploads(chunk_size=MIB), HELLO, [V1])
+
+
+async def whole(server: AnyRegistry, artifact: Artifact) -> bool:
+    """Whether every blob can be pulled as it was packed."""
+    manifest = await pulled(server, artifact.digest)
+    assert isinstance(manifest, Manifest)
+    return all([Digest.of(await content(server, layer)) == layer.digest for layer in manifest.layers])
+
+
+async def test_a_large_blob_is_sent_in_chunks(server: AnyRegistry, large: Artifact) -> None:
+    """The real registry puts them together too."""
+    pushed = await push_in_chunks(large, server)
+    assert pushed.sent > 10 * MIB - 1000
+    assert await whole(server, large)
+    if isinstance(server, FakeRegistry):
+        assert server.requests["PATCH upload"] == 9
+
+
+def _breaks(fake: FakeRegistry, *, kept: int) -> Fault:
+    """The line breaks, and only so many bytes of the upload were stored."""
+
+    async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
+        fake.lose(request.path.rpartition("/")[2], kept=kept)
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    return fault
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, MIB // 2, 3 * MIB // 2, -1])
+async def test_an_upload_goes_on_where_the_line_broke(fake: FakeRegistry, large: Artifact, kept: int) -> None:
+    """With what the registry has kept: all, some, one byte (which it tells as it tells none), or nothing at all."""
+    fake.lie("PATCH upload", faults.passed(), times=1)
+    fake.lie("PATCH upload", _breaks(fake, kept=kept), times=1)
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    begun = fake.requests["POST upload"] - len(large.blobs)
+    assert begun == (1 if kept < 2 else 0)
+
+
+async def test_a_line_that_breaks_with_every_chunk_is_enough(fake: FakeRegistry, large: Artifact) -> None:
+    """As long as each try brings something, nothing is given up."""
+    fake.lie("PATCH upload", _breaks(fake, kept=100 * MIB))
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert fake.requests["POST upload"] == len(large.blobs)
+
+
+async def test_a_line_that_brings_nothing_is_given_up(fake: FakeRegistry, large: Artifact) -> None:
+    """A few tries in a row, and no tag."""
+    fake.lie("PATCH upload", _breaks(fake, kept=-1))
+    with pytest.raises(Unavailable):
+        await push_in_chunks(large, fake)
+    assert fake.requests["PATCH upload"] == 5
+    assert fake.requests["PUT manifest"] == 0
+
+
+async def test_an_answer_that_is_lost_costs_no_second_upload(fake: FakeRegistry, large: Artifact) -> None:
+    """The registry has the blob, and says so when it is asked."""
+    fake.lie("PUT upload", _breaks(fake, kept=100 * MIB))
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert fake.requests["POST upload"] == len(large.blobs)
+
+
+async def test_a_registry_that_miscounts_gets_the_whole_once_more(fake: FakeRegistry, large: Artifact) -> None:
+    """It says that it has more than it has; the digest shows it, and the blob is sent from its beginning."""
+    fake.lie("PATCH upload", _breaks(fake, kept=5000), times=1)
+    fake.lie("GET upload", faults.header("Range", "0-9999"), times=1)
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+
+
+@pytest.mark.registry
+async def test_the_real_registry_gets_a_blob_anew_whose_chunk_broke(large: Artifact) -> None:
+    """Distribution 2.8 forgets an upload when a chunk ends early (its state says another offset): all of it again."""
+    with DockerRegistry() as registry, BreakingLine(registry.port, after=3 * MIB + MIB // 2, times=2) as line:
+        await push_in_chunks(large, registry, url=f"http://127.0.0.1:{line.port}")
+        assert line.broken >= 2
+        assert await whole(registry, large)
+
+
+@pytest.mark.registry
+async def test_the_real_registry_goes_on_between_two_chunks(large: Artifact) -> None:
+    """It is restarted in the middle of an upload: nothing that it has is sent again."""
+    size = max(blob.stat().st_size for blob in large.blobs.values() if isinstance(blob, Path))
+    steps: list[int] = []
+    with DockerRegistry() as registry:
+
+        def advanced(_: str, count: int) -> None:
+            steps.append(count)
+            if sum(steps) > 4 * MIB and len(steps) < 100:
+                steps.extend([0] * 100)  # once
+                registry.stop()
+                registry.start()
+
+        async with RegistryClient(address_of(registry), user_agent="addon-sync/test") as client:
+            await Pusher(client.uploads(chunk_size=MIB), advanced=advanced).push(large, HELLO, [V1])
+        assert await whole(registry, large)
+    assert all(step >= 0 for step in steps)
+    assert steps.count(MIB) == size // MIB
+
+
+# ---- mounts, dry runs, tokens ------------------------------------------------------------------------------------
+
+
+async def test_a_blob_that_another_addon_brought_is_mounted(server: AnyRegistry, tmp_path: Path) -> None:
+    """Pushed side by side: what both share is sent once."""
+    addons = [make_artifact(tmp_path, addon=name) for name in ("one", "two")]
+    shared = {*addons[0].blobs} & {*addons[1].blobs}
+    async with RegistryClient(address_of(server), user_agent="addon-sync/test") as client:
+        pusher = Pusher(client.uploads())
+        ends = await asyncio.gather(
+            *(pusher.push(addon, Repository.parse(f"addons/{addon.tag}-{number}"), [V1])
+              for number, addon in enumerate(addons))
+        )  # fmt: skip
+    assert sum(end.mounted for end in ends) == len(shared) > 0
+    assert sum(end.uploaded for end in ends) == len({*addons[0].blobs} | {*addons[1].blobs})
+
+
+async def test_a_mount_that_is_refused_becomes_an_upload(fake: FakeRegistry, tmp_path: Path) -> None:
+    """The account may write here and not read there."""
+    addons = [make_artifact(tmp_path, addon=name) for name in ("one", "two")]
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        pusher = Pusher(client.uploads())
+        await pusher.push(addons[0], HELLO, [V1])
+        fake.lie("POST upload", _no_mounts)
+        end = await pusher.push(addons[1], Repository.parse("addons/other"), [V1])
+    assert end.mounted + end.uploaded + end.present == len(addons[1].blobs)
+    assert end.uploaded >= 1
+
+
+async def _no_mounts(request: web.Request, answer: Answer) -> web.StreamResponse:
+    return web.Response(status=403) if "mount" in request.query else answer.response()
+
+
+async def test_a_dry_run_sends_nothing(fake: FakeRegistry, artifact: Artifact) -> None:
+    """And tells what it would send, before and after."""
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        before = await Pusher(client.uploads(), dry_run=True).push(artifact, HELLO, [V1])
+        assert {seen.kind.split()[0] for seen in fake.seen} == {"HEAD"}
+        await pushed_by(artifact, client.uploads(), HELLO, [V1])
+        after = await Pusher(client.uploads(), dry_run=True).push(artifact, HELLO, [V1])
+    assert (before.uploaded, before.present) == (len(artifact.blobs), 0)
+    assert (after.uploaded, after.present) == (0, len(artifact.blobs))
+    assert before.sent > 2_000_000
+
+
+async def test_a_damaged_file_is_told_before_it_is_sent(fake: FakeRegistry, artifact: Artifact) -> None:
+    """One bit of the packed layer has changed on the disk."""
+    layer = next(blob for blob in artifact.blobs.values() if isinstance(blob, Path))
+    damaged = bytearray(layer.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    layer.write_bytes(damaged)
+    with pytest.raises(DigestMismatch, match="damaged"):
+        await push(artifact, address_of(fake), HELLO, [V1])
+    assert fake.requests["PUT manifest"] == 0
+
+
+async def test_progress_adds_up_to_what_was_sent(fake: FakeRegistry, large: Artifact) -> None:
+    """Also where a part was lost on the way and sent again."""
+    counted: Counter[str] = Counter()
+    fake.lie("PATCH upload", faults.passed(), times=2)
+    fake.lie("PATCH upload", _breaks(fake, kept=MIB + 17), times=1)
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        pusher = Pusher(client.uploads(chunk_size=MIB), advanced=lambda name, count: counted.update({name: count}))
+        pushed = await pusher.push(large, HELLO, [V1])
+    assert counted == {HELLO: pushed.sent}
+
+
+async def test_a_chunk_is_as_large_as_the_registry_wants_it_at_least(fake: FakeRegistry, large: Artifact) -> None:
+    """distribution-spec: OCI-Chunk-Min-Length."""
+    fake.lie("POST upload", _with_header("OCI-Chunk-Min-Length", str(4 * MIB)))
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert fake.requests["PATCH upload"] == 2
+
+
+def _with_header(name: str, text: str) -> Fault:
+    async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
+        answer.headers[name] = text
+        return answer.response()
+
+    return fault

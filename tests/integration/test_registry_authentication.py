@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from receiver import app
 from receiver.blobs import BlobStore
 from receiver.config import load
+from receiver.connect import registry_client
 from receiver.errors import AccessDenied, Unavailable
 from receiver.oci.digest import Digest
+from receiver.oci.reference import Repository
+from receiver.packaging.artifact import Artifact
+from receiver.packaging.push import Pushed, Pusher, push
 from receiver.registry.client import RegistryClient
+from tests.support.addons import artifact
 from tests.support.certificates import make_authority
 from tests.support.docker_registry import DockerRegistry
 from tests.support.pulling import LAYER, LAYER_DESCRIPTOR, NAME, PASSWORD, fetch
@@ -57,7 +61,7 @@ class Scene:
             "DOCKER_CONFIG": str(self.folder / "docker"),
             **settings,
         }
-        return app.registry_client(load(flags={}, environment=environment, file=None))
+        return registry_client(load(flags={}, environment=environment, file=None))
 
     async def pulls(self, **settings: str) -> bool:
         """Ask all kinds of questions; whether the layer came."""
@@ -232,3 +236,53 @@ async def test_tls_with_a_private_authority(scene: Scene) -> None:
     }
     assert await scene.pulls(**trusting, **shown, **account())
     await scene.is_refused(**trusting, **shown)
+
+
+# ---- pushing -----------------------------------------------------------------------------------------------------
+
+
+async def pushes(client: RegistryClient, packed: Artifact, name: str = "addons/new") -> Pushed:
+    async with client:
+        return await push(packed, client.uploads(), Repository.parse(name), [packed.tag])
+
+
+async def test_a_push_with_a_password_file(scene: Scene, tmp_path: Path) -> None:
+    """With the account of the settings; without one and with a wrong one, nothing gets in."""
+    (scene.folder / "htpasswd").write_text(f"robot:{HASH}\n")
+    scene.closed(auth={"htpasswd": {"realm": "r", "path": str(scene.folder / "htpasswd")}})
+    packed = artifact(tmp_path, addon="new")
+    for settings in ({}, account("another")):
+        with pytest.raises(AccessDenied) as caught:
+            await pushes(scene.client(**settings), packed)
+        assert "another" not in str(caught.value)
+    assert (await pushes(scene.client(**account()), packed)).uploaded == len(packed.blobs)
+    async with scene.client(**account()) as client:
+        assert await client.resolve("addons/new", "v1.0.0") == packed.digest
+
+
+async def test_a_push_with_tokens(scene: Scene, tmp_path: Path) -> None:
+    """One that may write this repository, and one that may read the other as well, from which a blob is mounted."""
+    may = frozenset({"pull", "push", "*"})
+    with TokenServer(tmp_path, account=("robot", PASSWORD), actions=may) as tokens:
+        scene.closed(auth=tokens.section())
+        addons = [artifact(tmp_path, addon=name) for name in ("one", "two")]
+        async with scene.client(**account(), ADDON_SYNC_TOKEN_SERVICES=tokens.url) as client:
+            pusher = Pusher(client.uploads())
+            ends = [await pusher.push(addon, Repository.parse(f"addons/{addon.digest.hex[:8]}"), [addon.tag])
+                    for addon in addons]  # fmt: skip
+    assert [end.mounted for end in ends] == [0, len({*addons[0].blobs} & {*addons[1].blobs})]
+    names = [f"addons/{addon.digest.hex[:8]}" for addon in addons]
+    assert {asked.scope for asked in tokens.asked} == {
+        *(f"repository:{name}:pull,push" for name in names),
+        f"repository:{names[1]}:pull,push repository:{names[0]}:pull",
+    }
+
+
+async def test_an_account_that_may_only_pull_is_told_so(scene: Scene, tmp_path: Path) -> None:
+    """The registry gives a token, and refuses it."""
+    with TokenServer(tmp_path, account=("robot", PASSWORD)) as tokens:
+        scene.closed(auth=tokens.section())
+        with pytest.raises(AccessDenied, match="may push there"):
+            await pushes(
+                scene.client(**account(), ADDON_SYNC_TOKEN_SERVICES=tokens.url), artifact(tmp_path, addon="new")
+            )

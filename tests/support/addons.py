@@ -10,6 +10,7 @@ from receiver.oci.digest import Digest
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import Artifact, Layer, build, index
 from receiver.packaging.push import push
+from receiver.registry.client import RegistryClient
 
 _LICENCE = "# SPDX-FileCopyrightText: the tests\n# SPDX-License-Identifier: MIT\n\n"
 Tree = Mapping[str, bytes]
@@ -92,8 +93,12 @@ def push_addon(registry: str, repository: str, packed: Artifact, *tags: str) -> 
     """Push ``packed`` to ``addons/<repository>`` of the registry at ``registry`` (a URL), under ``tags`` or its own."""
     address = RegistryAddress.parse(registry, insecure=True)
     wanted = [Tag.parse(tag) for tag in tags] or [packed.tag]
-    pushed = asyncio.run(push(packed, address, Repository.parse(f"addons/{repository}"), wanted))
-    return pushed.digest
+
+    async def pushed() -> Digest:
+        async with RegistryClient(address, user_agent="addon-sync/test") as client:
+            return (await push(packed, client.uploads(), Repository.parse(f"addons/{repository}"), wanted)).digest
+
+    return asyncio.run(pushed())
 
 
 __all__ = ["artifact", "files", "index", "manifest_yaml", "push_addon", "read_tree", "write_tree"]

@@ -166,6 +166,13 @@ class FakeRegistry:
         """Answer requests of the kind ``on`` with ``fault``, the next ``times`` of them or all."""
         self._lies.append(_Lie(on, fault, times))
 
+    def lose(self, session: str, *, kept: int) -> None:
+        """Forget an upload but for its first ``kept`` bytes; altogether where that is negative."""
+        if kept < 0:
+            self._uploads.pop(session, None)
+        elif session in self._uploads:
+            del self._uploads[session][kept:]
+
     def tell_the_truth(self) -> None:
         """Forget every lie."""
         self._lies.clear()
@@ -308,6 +315,10 @@ class FakeRegistry:
 
     def _upload(self, request: web.Request, name: str, session: str, body: bytes) -> Answer:
         stored = self._repositories.setdefault(name, _Repository())
+        wanted, source = request.query.get("mount"), self._repositories.get(request.query.get("from", ""))
+        if request.method == "POST" and wanted and source and wanted in source.blobs:
+            stored.blobs[wanted] = source.blobs[wanted]
+            return Answer(status=201, headers={"Location": f"{self.url}/v2/{name}/blobs/{wanted}"})
         if request.method == "POST":
             session = uuid.uuid4().hex
             self._uploads[session] = bytearray()

@@ -10,7 +10,7 @@ from receiver.config import load
 from receiver.errors import ReceiverError
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome
-from receiver.sync.request import SyncRequest
+from receiver.sync.request import ImportRequest, SyncRequest
 from tests.support.addons import artifact, manifest_yaml, push_addon
 from tests.support.fake_registry import FakeRegistry
 
@@ -42,3 +42,14 @@ def sync(root: Path, registry: str) -> list[str]:
     outcomes = [report for report in reports if isinstance(report, Outcome)]
     assert {outcome.repository.removeprefix("addons/") for outcome in outcomes} == set(LEAVES)
     return [outcome.error for outcome in outcomes if outcome.error is not None]
+
+
+def imported(root: Path, archive: Path) -> list[Report | str]:
+    """Import ``archive`` as the command does; what became of each addon, or why nothing was begun."""
+    settings = load(flags={}, environment={"K2S_INSTALL_DIR": str(root)}, file=None, local_only=True)
+    reports: list[Report | str] = []
+    try:
+        running.run(settings, ImportRequest(path=str(archive)), command="import", report=reports.append)
+    except ReceiverError as error:
+        return [str(error)]
+    return reports

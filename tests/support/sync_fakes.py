@@ -28,10 +28,11 @@ from receiver.oci.digest import Digest
 from receiver.sync.chronicle import Chronicle
 from receiver.sync.circuit import Circuit
 from receiver.sync.engine import Engine
+from receiver.sync.importing import Importing
 from receiver.sync.operations import Operations
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.plan import NAME, VERSION
-from receiver.sync.ports import BlobBody, Ingest, ManifestBody
+from receiver.sync.ports import ArtifactFile, BlobBody, Ingest, ManifestBody
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Syncer, SyncPolicy
 from receiver.sync.unannounced import Unannounced
@@ -456,10 +457,26 @@ class World:
             jitter=lambda: JITTER,
             sleep=self.clock.sleep,
         )
+        self.files: dict[Path, ArtifactFile] = {}
+        """Archives that may be imported, by path."""
         self.operations = Operations(
             catalogue=self.catalogue,
             syncer=self.syncer,
             queue=self.queue,
+            importing=Importing(
+                open_file=self.files.__getitem__,
+                syncer_of=lambda source: Syncer(
+                    registry=source,
+                    blobs=self.blobs,
+                    catalogue=self.catalogue,
+                    retry=once,
+                    progress=self.progress,
+                    policy=policy or SyncPolicy(),
+                    clock=self.clock,
+                ),
+                prefix=PREFIX,
+                clock=self.clock,
+            ),
             prefix=PREFIX,
             clock=self.clock,
         )

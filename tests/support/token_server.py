@@ -36,10 +36,19 @@ class Asked:
 
 
 class TokenServer:
-    """Gives ``account`` the pull tokens that it asks for, and whoever has ``identity_token``; others get empty ones."""
+    """Gives ``account`` the tokens that it asks for, and whoever has ``identity_token``; others get empty ones."""
 
-    def __init__(self, folder: Path, *, account: tuple[str, str], identity_token: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        account: tuple[str, str],
+        identity_token: str = "",
+        actions: frozenset[str] = frozenset({"pull", "*"}),
+    ) -> None:
         self.account = account
+        self.actions = actions
+        """What the account may do."""
         self.identity_token = identity_token
         self.asked: list[Asked] = []
         self.life = 300
@@ -76,10 +85,12 @@ class TokenServer:
 
     def answer(self, how: str, scope: str, *, valid: bool) -> dict[str, object]:
         """The token document; an account that is not valid may nothing, nor who names no scope."""
-        kind, name, action = scope.split(":") if scope else ("", "", "")
-        granted = valid and action in {"pull", "*"}
-        access: list[dict[str, object]] = [{"type": kind, "name": name, "actions": [action]}] if granted else []
-        self.asked.append(Asked(how=how, scope=scope, granted=granted))
+        access: list[dict[str, object]] = []
+        for one in scope.split():
+            kind, name, wanted = one.split(":")
+            if actions := [action for action in wanted.split(",") if valid and action in self.actions]:
+                access.append({"type": kind, "name": name, "actions": actions})
+        self.asked.append(Asked(how=how, scope=scope, granted=bool(access)))
         token = self._sign(access)
         return {"token": token, "access_token": token, "expires_in": 300}
 
@@ -109,7 +120,7 @@ class TokenServer:
             def do_GET(self) -> None:
                 said = self.headers.get("Authorization", "")
                 expected = "Basic " + base64.b64encode(":".join(service.account).encode()).decode()
-                (scope,) = parse_qs(urlsplit(self.path).query).get("scope", [""])
+                scope = " ".join(parse_qs(urlsplit(self.path).query).get("scope", []))
                 if said and said != expected:
                     self._send(401, {"errors": [{"code": "UNAUTHORIZED"}]})
                     return

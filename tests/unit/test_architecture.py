@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 PURE = (
     "receiver.addon",
+    "receiver.catalog.archive",
+    "receiver.catalog.header",
     "receiver.catalog.layout",
     "receiver.catalog.names",
     "receiver.diagnosis.endpoint",
@@ -45,7 +47,13 @@ PURE = (
 )
 """Rooms and modules that decide, and leave time, chance, files, sockets and logs to those who call them."""
 
-TYPES = ("receiver.catalog.record", "receiver.catalog.release", "receiver.sync.ports", "receiver.sync.request")
+TYPES = (
+    "receiver.catalog.record",
+    "receiver.catalog.release",
+    "receiver.packaging.ports",
+    "receiver.sync.ports",
+    "receiver.sync.request",
+)
 """Protocols and values without behaviour, the doors between rooms: every room may import them."""
 
 IMPURE = frozenset(
@@ -61,12 +69,12 @@ CLOCKS_AND_FILES = frozenset({"now", "utcnow", "today", "open"})
 """Calls of these names read the clock (``datetime.now``) or a file, without any import that would show it."""
 
 ADAPTERS = ("receiver.blobs", "receiver.catalog", "receiver.registry", "receiver.tasks.sqlite")
-COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.serve")
+COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.connect", "receiver.serve")
 """Who may know every room, and whom no room knows."""
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiofiles": ("receiver.blobs",),
-    "aiohttp": ("receiver.flux", "receiver.packaging.push", "receiver.registry", "receiver.server"),
+    "aiohttp": ("receiver.flux", "receiver.registry", "receiver.server"),
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),

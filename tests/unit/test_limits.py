@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from receiver.app import archive_limits, document_limits
+from receiver.app import archive_limits
 from receiver.catalog.archive import ArchiveLimits, Budget
 from receiver.catalog.names import NameLimits
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.config import Settings, load
+from receiver.connect import document_limits
 from receiver.errors import ReceiverError, UnsafeArchive, UnsupportedContent
 from receiver.oci import media
 from receiver.oci.manifest import DocumentLimits, parse_manifest

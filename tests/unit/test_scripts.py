@@ -20,6 +20,7 @@ from receiver.oci import media
 from receiver.oci.manifest import Manifest, parse_manifest
 from receiver.oci.reference import RegistryAddress
 from receiver.packaging.artifact import build
+from receiver.registry.auth import Credentials
 from scripts import children, quickstart, registries, sample_addon
 from scripts.children import Child, Failed
 from scripts.registries import Endpoint, Running
@@ -209,7 +210,7 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
         environment = {"PATH": str(machine.folder), "TMPDIR": str(checkout)}
         result = machine.run(checkout, "scripts/test", **environment)
     assert result.returncode == 0, result.stderr
-    assert "sudo apt-get install skopeo libarchive-tools" in result.stdout
+    assert "sudo apt-get install skopeo umoci libarchive-tools" in result.stdout
 
 
 @posix
@@ -453,9 +454,9 @@ def test_the_credential_goes_to_the_registry_that_it_is_for(monkeypatch: pytest.
     monkeypatch.setenv("ADDON_SYNC_REGISTRY_USERNAME", "writer")
     monkeypatch.setenv("ADDON_SYNC_REGISTRY_PASSWORD", "secret")
     monkeypatch.delenv("REGISTRY_URL", raising=False)
-    assert quickstart._authorization() is None
+    assert quickstart._credentials() is None
     monkeypatch.setenv("REGISTRY_URL", "https://registry.example.com")
-    assert quickstart._authorization() == "Basic d3JpdGVyOnNlY3JldA=="
+    assert quickstart._credentials() == Credentials(username="writer", password="secret")
 
 
 def test_a_second_signal_does_not_disturb_the_clearing_up() -> None:

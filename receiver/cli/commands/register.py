@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -79,8 +78,7 @@ def command(
     """
     import yaml  # noqa: PLC0415 - the help of this command needs none
 
-    # No folder of this machine is looked at, but the settings are judged together; errors must not reach kubectl.
-    settings = load_settings({**options, "k2s_install_dir": str(Path.cwd())}, output="json")
+    settings = load_settings(options, output="json", remote=True)  # errors must not reach kubectl
     named = {"secretRef": pull_secret, "certSecretRef": ca_secret}
     secrets = {field: name for field, name in named.items() if name is not None}
     documents = []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from receiver import app
 from receiver.config import load
+from receiver.connect import registry_client
 from receiver.errors import AccessDenied
 from receiver.registry import credential_helper
 from receiver.registry.auth import Credentials, IdentityToken
@@ -178,10 +178,10 @@ async def test_a_registry_is_opened_by_a_helper(folder: Path, tmp_path: Path, mo
             "K2S_INSTALL_DIR": str(tmp_path),
             "DOCKER_CONFIG": str(tmp_path / "docker"),
         }
-        async with app.registry_client(load(flags={}, environment=environment, file=None)) as client:
+        async with registry_client(load(flags={}, environment=environment, file=None)) as client:
             assert await client.tags(NAME) == ["v1.0.0"]
 
         environment |= {"ADDON_SYNC_REGISTRY_USERNAME": "robot", "ADDON_SYNC_REGISTRY_PASSWORD": "another"}
-        async with app.registry_client(load(flags={}, environment=environment, file=None)) as client:
+        async with registry_client(load(flags={}, environment=environment, file=None)) as client:
             with pytest.raises(AccessDenied, match="access refused"):
                 await client.tags(NAME)

@@ -27,8 +27,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
     answers = ["why", "events", "missed", "parked"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify", "doctor"]
-    gitops = ["register"]
-    assert list(COMMANDS) == contract + answers + operators + gitops
+    packers = ["export", "push", "import"]
+    assert list(COMMANDS) == contract + answers + operators + packers + ["register"]
     assert [command.name for command in commands()] == list(COMMANDS)
 
 

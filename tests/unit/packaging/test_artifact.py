@@ -18,7 +18,8 @@ from receiver.errors import InstallError, InvalidManifest, InvalidNameError, Uns
 from receiver.oci import media
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import Index, Manifest, parse_manifest
-from receiver.packaging.artifact import Artifact, Layer, build, index, write_layout
+from receiver.packaging.artifact import Artifact, Layer, build, index
+from receiver.packaging.layout import opened, write_layout
 
 CREATED = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -68,7 +69,8 @@ def manifest_of(artifact: Artifact) -> Manifest:
 
 def content_of(artifact: Artifact, digest: Digest) -> bytes:
     blob = artifact.blobs[digest]
-    return blob.read_bytes() if isinstance(blob, Path) else blob
+    with opened(blob) as file:
+        return file.read()
 
 
 def entries(artifact: Artifact) -> dict[str, list[str]]:
