@@ -16,7 +16,7 @@ from receiver.diagnosis.finding import Finding
 from receiver.diagnosis.registry import Looked
 from receiver.diagnosis.settings import Row
 from receiver.diagnosis.snippet import Snippet
-from receiver.document import encode
+from receiver.document import encode, parse
 from receiver.documents import (
     entry_document,
     health_document,
@@ -110,12 +110,12 @@ def test_no_document_holds_seconds_since_the_epoch(document: dict[str, Any]) -> 
 @pytest.mark.parametrize("kind", [Changed, Verified, Replayed, Finding, Looked, Row, Snippet])
 def test_what_is_printed_as_it_is_holds_no_time(kind: type) -> None:
     """Where this fails: write a document for it in `receiver.documents`."""
-    assert list(numbers(dataclasses.plain(filled(kind)))) == []
+    assert list(numbers(parse(encode(filled(kind))))) == []
 
 
 def test_the_one_time_of_a_listing_is_the_one_that_is_converted() -> None:
     """``ls`` writes it by itself."""
-    assert [place for place, _ in numbers(dataclasses.plain(filled(Listed)))] == [".installed"]
+    assert [place for place, _ in numbers(parse(encode(filled(Listed))))] == [".installed"]
 
 
 def test_what_sync_prints_tells_when_it_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
