@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 
@@ -42,11 +41,6 @@ def _print_plain(rows: Sequence[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """``text`` with control characters replaced: a terminal must not obey a name."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def iso(seconds: float | None) -> str | None:
-    """A time for programs: ISO 8601, UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def ago(seconds: float | None, *, now: float) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from receiver.document import Moment
 from receiver.tasks.task import Trigger
 
 Status = Literal["installed", "unchanged", "held", "absent", "failed"]
@@ -45,14 +46,14 @@ MOST_TAGS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One attempt at one addon repository; times in seconds since the epoch, ``duration`` in seconds."""
+    """One attempt at one addon repository; ``duration`` in seconds."""
 
     repository: str
     status: Status
     trigger: Trigger
-    asked: float
+    asked: Moment
     """When the look was asked for: for an event, when it arrived."""
-    started: float
+    started: Moment
     duration: float
     digest: str | None = None
     tag: str | None = None
@@ -60,9 +61,9 @@ class Outcome:
     files: int = 0
     fetched: int = 0
     """Bytes of layers that came from the registry for this."""
-    visible: float | None = None
+    visible: Moment | None = None
     kept: tuple[str, ...] = ()
-    replaced: float | None = None
+    replaced: Moment | None = None
     """When the release that was there before had been installed."""
     replaced_digest: str | None = None
     error: str | None = None
@@ -71,7 +72,7 @@ class Outcome:
     """Name of its class in `receiver.errors`."""
     attempts: int = 0
     """Failed attempts, this one included."""
-    retry_at: float | None = None
+    retry_at: Moment | None = None
     """When it is tried again, where that is planned."""
     decision: Decision | None = None
     """None where the registry could not be asked, or was not."""
@@ -85,7 +86,7 @@ class Outcome:
 class Surveyed:
     """One look at everything."""
 
-    started: float
+    started: Moment
     duration: float
     changed: tuple[str, ...] = ()
     """The repositories that need a task: another digest, a folder gone, or a comparison that failed."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from receiver.document import Moment
 from receiver.sync.outcome import Decision, Outcome
 from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Arrival, Entry
@@ -17,8 +18,7 @@ class Step:
 
     title: str
     text: str
-    when: float | None = None
-    """Seconds since the epoch."""
+    when: Moment | None = None
     facts: tuple[str, ...] = ()
 
 

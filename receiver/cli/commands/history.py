@@ -9,7 +9,8 @@ from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, held_text
 from receiver.catalog.records import Records
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import ago, iso, print_json, print_table
+from receiver.cli.output import ago, print_json, print_table
+from receiver.document import iso
 from receiver.errors import NotInstalled
 
 

@@ -8,7 +8,8 @@ import click
 from receiver.catalog.listing import listing
 from receiver.catalog.records import Records
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import iso, print_json, print_table
+from receiver.cli.output import print_json, print_table
+from receiver.document import iso
 
 
 @click.command("ls")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import click
 
 from receiver.addon import AddonRepository
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import ago, iso, print_json, print_table
+from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
+from receiver.document import outward
 from receiver.sync.engine import Report
 from receiver.sync.request import StatusRequest
 from receiver.sync.status import AddonStatus, EventFacts
@@ -44,7 +44,7 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
 
     view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
     if output == "json":
-        print_json([document(row) for row in rows])
+        print_json(outward(rows))
     elif addon is not None and rows:
         _print_one(rows[0], settings.state_dir / "backups")
     else:
@@ -110,24 +110,3 @@ def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:
         yield f"held: {row.hold.reason}"
     if row.installed is not None and row.installed.replaced:
         yield f"{len(row.installed.replaced)} edited files that it replaced are in {backups}"
-
-
-_TIMES = ("next_attempt", "last_look", "next_look")
-_TIMES_WITHIN = {
-    "hold": "since",
-    "installed": "installed",
-    "desired": "as_of",
-    "last_event": "received",
-    "last_sync": "ended",
-}
-
-
-def document(row: AddonStatus) -> dict[str, Any]:
-    """The row for programs, with times in ISO 8601."""
-    found = asdict(row)
-    for key in _TIMES:
-        found[key] = iso(found[key])
-    for key, time_key in _TIMES_WITHIN.items():
-        if found[key] is not None:
-            found[key][time_key] = iso(found[key][time_key])
-    return found

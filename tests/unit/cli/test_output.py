@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from receiver.cli.commands import ls as ls_module
-from receiver.cli.output import ago, iso, print_json, print_table, printable
+from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
+from receiver.document import iso
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.tasks.task import Trigger
@@ -74,7 +75,7 @@ def test_times_are_for_people_and_for_programs() -> None:
         "12 d ago",
     ]
     assert ago(1030, now=1000) == "in 30 s"
-    assert (iso(None), iso(0.5)) == (None, "1970-01-01T00:00:00.500+00:00")
+    assert (iso(None), iso(0.5)) == (None, "1970-01-01T00:00:00.500Z")
     assert printable("a\nb\u202ec") == "a?b?c"
 
 
@@ -130,7 +131,7 @@ def test_the_exit_code_is_that_of_the_worst(
     assert results.finish("json") == code
     document = json.loads(capsys.readouterr().out)
     assert document["summary"] == {"synced": 1, "skipped": 1 - code, "failed": code}
-    assert document["addons"][0]["started"] == "1970-01-01T00:00:01.000+00:00"
+    assert document["addons"][0]["started"] == "1970-01-01T00:00:01.000Z"
 
 
 def test_a_survey_that_failed_and_an_event_that_cannot_be_read_are_failures(capsys: pytest.CaptureFixture[str]) -> None:
