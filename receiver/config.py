@@ -31,6 +31,7 @@ class Settings:
     insecure: bool
     listen: Endpoint
     token: Secret
+    api_token: Secret
     senders: Mapping[str, Secret]
     tls_cert: Path | None
     tls_key: Path | None
@@ -194,6 +195,11 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
     if values["tls_client_ca"] is not None and values["tls_cert"] is None:
         raise ConfigError(
             "ADDON_SYNC_TLS_CLIENT_CA needs ADDON_SYNC_TLS_CERT: without TLS no client shows a certificate"
+        )
+    if set(values["api_token"].words()) & set(values["token"].words()):
+        raise ConfigError(
+            "ADDON_SYNC_API_TOKEN and ADDON_SYNC_TOKEN share a token: senders must not be able to use the API; give it "
+            "one of its own"
         )
     if (values["registry_username"] is None) == values["registry_password"].configured:
         raise ConfigError(
