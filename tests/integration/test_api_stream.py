@@ -5,9 +5,11 @@ import socket
 
 import pytest
 
+from receiver.errors import QueueUnavailable
 from receiver.server.api import stream as stream_module
 from receiver.server.api.following import Following
 from receiver.server.connections import Limits
+from receiver.tasks.journal import Entry
 from tests.support.api import HOST, Client, announce, serving
 from tests.support.sync_fakes import until
 
@@ -92,7 +94,8 @@ async def test_a_reader_that_goes_away_is_forgotten_at_once() -> None:
     async with serving() as client:
         async with client.stream(), client.stream():
             await until(lambda: len(following(client)) == 2)
-        await until(lambda: len(following(client)) == 0)
+        async with asyncio.timeout(stream_module.HEARTBEAT / 2):
+            await until(lambda: len(following(client)) == 0)
         assert following(client)._reading is None
 
 
@@ -132,6 +135,23 @@ async def test_streams_end_with_the_server() -> None:
         async with asyncio.timeout(0.8):
             await client.server.stop(1.0)
         assert await events.next() == {}
+
+
+@pytest.mark.parametrize("verb", ["entries_after", "newest"])
+async def test_a_stream_whose_journal_fails_ends_and_the_reader_comes_back(verb: str) -> None:
+    """While it is read, or before it could begin; no second answer is written into the first one."""
+    async with serving() as client:
+        await announce(client.world, "a")
+
+        async def broken(*_: object, **__: object) -> list[Entry]:
+            raise QueueUnavailable("disk gone")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client.world.queue, verb, broken)
+            async with client.stream("?after=-1") as events:
+                assert await events.next() == {}
+        async with client.stream("?after=-1") as events:
+            assert (await events.entry())["events"][0]["repository"] == "addons/a"
 
 
 async def test_head_tells_the_kind_and_ends() -> None:

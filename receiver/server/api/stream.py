@@ -5,11 +5,13 @@ Signs of life carry one too, of the last entry that was looked at, told or not.
 """
 
 import contextlib
+import logging
 from contextlib import aclosing
 
 from aiohttp import web
 
 from receiver.document import encode, outward
+from receiver.errors import QueueUnavailable
 from receiver.server.answers import refusal
 from receiver.server.api.endpoint import Call
 from receiver.server.api.following import Follower, Following, Source
@@ -17,6 +19,8 @@ from receiver.server.api.parameters import LAST_EVENT_ID
 from receiver.server.connections import Connection
 from receiver.sync.documents import entry_document
 from receiver.tasks.journal import Entry, Wanted, matches
+
+_log = logging.getLogger(__name__)
 
 MOST_STREAMS = 64
 """At a time: each holds one of the 512 places for connections, which senders must not miss."""
@@ -57,7 +61,11 @@ class Stream:
         with contextlib.suppress(ConnectionResetError):
             await response.prepare(call.request)
             await response.write(f"retry: {_AGAIN}\nid: {after}\n\n".encode())
-            await self._send(response, follower, after, wanted)
+            try:
+                await self._send(response, follower, after, wanted)
+            except QueueUnavailable as error:
+                # Too late for another answer: the reader comes back, and is told then.
+                _log.error("a stream of journal entries has ended: %s", error)
             await response.write_eof()
         return response
 

@@ -8,6 +8,7 @@ import pytest
 from receiver.errors import QueueUnavailable
 from receiver.server.api.following import Follower, Following
 from receiver.tasks.journal import Activity, Done, Entry
+from tests.support.sync_fakes import until
 
 
 class Numbers:
@@ -24,8 +25,8 @@ class Numbers:
         self.told.set()
 
     async def after(self, number: int, *, limit: int) -> Sequence[Entry]:
-        self.reads += 1
         await asyncio.sleep(0)
+        self.reads += 1
         if self.broken:
             raise QueueUnavailable("gone")
         return [entry(each) for each in self.numbers if each > number][:limit]
@@ -94,7 +95,8 @@ async def test_a_journal_that_cannot_be_read_ends_its_followers() -> None:
     following, follower = Following(source, most=1), Follower()
     pieces = following.follow(follower, after=1, heartbeat=10.0)
     coming = asyncio.ensure_future(anext(pieces, None))
-    await asyncio.sleep(0.01)
+    await until(lambda: source.reads == 2)  # by the reader, and by the follower that has caught up
+    await until(lambda: not following._turn.locked())
     source.broken = True
     source.add(2)
     assert await coming is None
