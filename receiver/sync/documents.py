@@ -4,21 +4,21 @@ Other views are documents as they are; `receiver.document.outward` writes all of
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from receiver.document import Moment, Value
+from receiver.document import Moment, Value, outward
 from receiver.sync.chronicle import read
-from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Step, Story
-from receiver.tasks.journal import Activity, Arrival, Done, Entry, Event, Verdict
+from receiver.tasks.journal import Arrival, Done, Entry, Event, Verdict
 
 
 class DeliveryEntry(Value, frozen=True, tag_field="kind", tag="delivery"):
     """Something arrived."""
 
     id: int
-    at: Moment
+    received: Moment
     answered: Moment | None
     sender: str
     verdict: Verdict
@@ -31,13 +31,13 @@ class DeliveryEntry(Value, frozen=True, tag_field="kind", tag="delivery"):
 
 
 class SyncEntry(Value, frozen=True, tag_field="kind", tag="sync"):
-    """An addon was looked at; without details where another version wrote them."""
+    """An addon was looked at; without detail where another version wrote it."""
 
     id: int
     at: Moment
     repository: str | None
     outcome: str
-    details: Outcome | None
+    detail: Outcome | None
 
 
 class PollEntry(Value, frozen=True, tag_field="kind", tag="poll"):
@@ -46,18 +46,18 @@ class PollEntry(Value, frozen=True, tag_field="kind", tag="poll"):
     id: int
     at: Moment
     outcome: str
-    details: Surveyed | None
+    detail: Surveyed | None
 
 
 class OperationEntry(Value, frozen=True, tag_field="kind", tag="operation"):
-    """An operator did something: changed an addon, or had it verified."""
+    """An operator did something: changed an addon, or had it repaired."""
 
     id: int
     at: Moment
     repository: str | None
     outcome: str
-    changed: Changed | None
-    verified: Verified | None
+    detail: dict[str, Any] | None
+    """What changed, or what was verified: by the outcome."""
 
 
 EntryDocument = DeliveryEntry | SyncEntry | PollEntry | OperationEntry
@@ -87,7 +87,7 @@ def story_document(story: Story) -> StoryDocument:
 def _delivery(arrival: Arrival) -> DeliveryEntry:
     return DeliveryEntry(
         id=arrival.id,
-        at=arrival.received,
+        received=arrival.received,
         answered=arrival.answered,
         sender=arrival.sender,
         verdict=arrival.verdict,
@@ -102,23 +102,21 @@ def _delivery(arrival: Arrival) -> DeliveryEntry:
 
 def _activity(done: Done) -> SyncEntry | PollEntry | OperationEntry:
     activity, deed = done.activity, read(done.activity)
-    if activity.kind == "sync":
-        details = deed if isinstance(deed, Outcome) else None
-        return SyncEntry(
-            id=done.id, at=activity.at, repository=activity.repository, outcome=activity.outcome, details=details
-        )
     if activity.kind == "poll":
         looked = deed if isinstance(deed, Surveyed) else None
-        return PollEntry(id=done.id, at=activity.at, outcome=activity.outcome, details=looked)
-    return _operation(done.id, activity, deed)
-
-
-def _operation(number: int, activity: Activity, deed: object) -> OperationEntry:
+        return PollEntry(id=done.id, at=activity.at, outcome=activity.outcome, detail=looked)
+    if activity.kind == "sync":
+        return SyncEntry(
+            id=done.id,
+            at=activity.at,
+            repository=activity.repository,
+            outcome=activity.outcome,
+            detail=deed if isinstance(deed, Outcome) else None,
+        )
     return OperationEntry(
-        id=number,
+        id=done.id,
         at=activity.at,
         repository=activity.repository,
         outcome=activity.outcome,
-        changed=deed if isinstance(deed, Changed) else None,
-        verified=deed if isinstance(deed, Verified) else None,
+        detail=None if deed is None else outward(deed),
     )

@@ -83,7 +83,7 @@ def test_a_sync_is_asked_for_followed_and_found_in_the_journal(host: Host) -> No
         (row,) = ask(serving, "GET", "/v1/addons", token)[1]["addons"]
         assert (row, row["standing"]) == (host.json("status", "--offline")[0], "current")
         page = ask(serving, "GET", "/v1/events?kind=sync&addon=monitoring", token)[1]
-        assert [entry["details"]["trigger"] for entry in page["events"]] == ["command"]
+        assert [entry["detail"]["trigger"] for entry in page["events"]] == ["command"]
         assert ask(serving, "POST", "/v1/hold", token, {"addon": "monitoring"})[0] == 200
         assert ask(serving, "GET", "/v1/addons/monitoring", token)[1]["status"]["standing"] == "held"
         assert serving.stop() == 0
@@ -103,9 +103,9 @@ def test_a_stream_goes_on_behind_the_last_entry_after_a_crash(host: Host) -> Non
     with host.serve() as serving:
         token = host_token(host)
         with stream(serving, token, first["id"]) as entries:
-            assert next(entries)["changed"]["action"] == "held"
+            assert next(entries)["detail"]["action"] == "held"
             ask(serving, "POST", "/v1/release", token, {"addon": "monitoring"})
-            assert next(entries)["changed"]["action"] == "released"
+            assert next(entries)["detail"]["action"] == "released"
             began = time.monotonic()
             assert serving.stop() == 0
             assert time.monotonic() - began < 8, "an open stream is not waited for"

@@ -32,7 +32,7 @@ def test_a_delivery_tells_when_it_came_and_was_answered() -> None:
     """Both as times."""
     found = outward(entry_document(ARRIVAL))
     assert (found["kind"], found["id"]) == ("delivery", 7)
-    assert (found["at"], found["answered"]) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:01.500Z")
+    assert (found["received"], found["answered"]) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:01.500Z")
     assert found["events"][0]["tag"] == "v1"
 
 
@@ -43,14 +43,14 @@ def test_each_kind_of_activity_holds_what_was_done() -> None:
         done(Changed(repository="addons/a", action="held")),
         done(Verified(repository="addons/a", repaired=True)),
     )
-    assert (sync["kind"], sync["outcome"], sync["details"]["status"]) == ("sync", "installed", "installed")  # type: ignore[index]
-    assert (poll["kind"], poll["details"]["unchanged"]) == ("poll", 0)  # type: ignore[index]
-    assert (changed["kind"], changed["changed"]["action"], changed["verified"]) == ("operation", "held", None)  # type: ignore[index]
-    assert (repaired["changed"], repaired["verified"]["repaired"]) == (None, True)  # type: ignore[index]
+    assert (sync["kind"], sync["outcome"], sync["detail"]["status"]) == ("sync", "installed", "installed")  # type: ignore[index]
+    assert (poll["kind"], poll["detail"]["unchanged"]) == ("poll", 0)  # type: ignore[index]
+    assert (changed["kind"], changed["detail"]["action"]) == ("operation", "held")  # type: ignore[index]
+    assert (repaired["kind"], repaired["detail"]["repaired"]) == ("operation", True)  # type: ignore[index]
 
 
 def test_what_another_version_wrote_is_listed_without_details() -> None:
     """An update of the program hides no entry."""
     strange = Activity(at=1.0, kind="sync", outcome="tried", repository="addons/a", document=encode({"status": "odd"}))
     found = outward(entry_document(Done(id=9, activity=strange)))
-    assert (found["outcome"], found["details"]) == ("tried", None)
+    assert (found["outcome"], found["detail"]) == ("tried", None)
