@@ -15,7 +15,7 @@ catalogue. The rooms, in that order:
 
 ``oci``, ``addon``, ``document``, ``links``, ``breaker`` and ``errors`` are the words that all of them share; ``config``
 (with ``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and ``sender_secrets``), ``log``,
-``lock``, ``report``, ``documents``, ``metrics`` and ``systemd`` what a program needs besides; ``flux`` tells FluxCD of
+``lock``, ``report``, ``metrics`` and ``systemd`` what a program needs besides; ``flux`` tells FluxCD of
 installations. ``app`` builds it all (``connect`` only the registry's client), ``serve`` keeps it running, ``cli`` is
 the command line.
 """

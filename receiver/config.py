@@ -42,6 +42,7 @@ class Settings:
     insecure: bool
     listen: Endpoint
     token: Secret
+    api_token: Secret
     senders: Mapping[str, Secret]
     tls_cert: Path | None
     tls_key: Path | None
@@ -244,6 +245,11 @@ def _complete(values: dict[str, Any], *, local_only: bool) -> None:
         )
     if values["flux_webhook"] is not None and not values["flux_token"].configured:
         raise ConfigError("ADDON_SYNC_FLUX_WEBHOOK needs ADDON_SYNC_FLUX_TOKEN: Flux takes signed requests only")
+    if set(values["api_token"].words()) & set(values["token"].words()):
+        raise ConfigError(
+            "ADDON_SYNC_API_TOKEN and ADDON_SYNC_TOKEN share a token: senders must not be able to use the API; give it "
+            "one of its own"
+        )
     if (values["registry_username"] is None) == values["registry_password"].configured:
         raise ConfigError(
             "ADDON_SYNC_REGISTRY_USERNAME and ADDON_SYNC_REGISTRY_PASSWORD belong together: one of them is not set"

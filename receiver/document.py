@@ -7,7 +7,11 @@ odd elsewhere.
 
 import json
 import math
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -16,6 +20,10 @@ replaced = msgspec.structs.replace
 """A copy with other values in some members."""
 field = msgspec.field
 """A member's default that is made anew for each document."""
+Bounds = msgspec.Meta
+"""What a member may be at most, in an ``Annotated`` type: refused beyond it, and told in its schema."""
+Moment = Annotated[float, Bounds(extra_json_schema={"format": "date-time"})]
+"""Seconds since the epoch; a text in ISO 8601 where programs read it (`outward`)."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -24,6 +32,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of values on the hot path: a frozen dataclass takes ten times as long to make (1.3 µs against 0.13)."""
+
+
+class StrictDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what programs ask of us, in ``snake_case``: an unknown member is refused with its name."""
 
 
 class InvalidDocument(ValueError):
@@ -65,15 +77,70 @@ def convert(value: object, kind: type[T]) -> T:
     return _convert(value, kind)
 
 
-def plain(value: Value) -> dict[str, Any]:
-    """The members of ``value`` as plain values, to the last level."""
-    members: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_plain)
-    return members
-
-
 def encode(value: object) -> bytes:
     """Encode plain or typed values as compact JSON."""
     return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time for programs: ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def outward(value: Any) -> Any:
+    """``value``, of dataclasses, documents and plain values, as programs read it: every member, `Moment` as `iso`."""
+    kind: type = type(value)
+    if is_dataclass(kind) or issubclass(kind, msgspec.Struct):
+        shape = _shape(kind)
+        members = {
+            name: iso(getattr(value, name)) if is_moment else outward(getattr(value, name))
+            for name, is_moment in shape.members
+        }
+        return shape.tag | members
+    if isinstance(value, Mapping):
+        return {str(name): outward(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [outward(member) for member in value]
+    return str(value) if isinstance(value, str) else value
+
+
+class _Shape(Value, frozen=True):
+    """How `outward` writes a type: its tag, and its members with whether they are moments."""
+
+    tag: dict[str, Any]
+    members: tuple[tuple[str, bool], ...]
+
+
+@lru_cache(maxsize=256)
+def _shape(kind: Any) -> _Shape:
+    config = getattr(kind, "__struct_config__", None)
+    tag = {config.tag_field: config.tag} if config is not None and config.tag_field else {}
+    hints = get_type_hints(kind, include_extras=True)
+    names = kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else [each.name for each in fields(kind)]
+    return _Shape(tag=tag, members=tuple((name, _is_moment(hints[name])) for name in names))
+
+
+def _is_moment(hint: Any) -> bool:
+    return Moment == hint or Moment in get_args(hint)
+
+
+def schemas(kinds: Sequence[type], *, references: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """JSON schemas of ``kinds`` as `outward` writes and `decode` reads them, and of what they are made of, by name.
+
+    ``references``: how one is referred to, with ``{name}`` in it.
+    """
+    found, components = msgspec.json.schema_components(kinds, ref_template=references)
+    return _with_moments(list(found)), _with_moments(components)
+
+
+def _with_moments(schema: Any) -> Any:
+    """The schema of a number with a format is that of a text."""
+    if isinstance(schema, dict):
+        found = {name: _with_moments(member) for name, member in schema.items()}
+        return {**found, "type": "string"} if schema.get("format") == "date-time" else found
+    return [_with_moments(member) for member in schema] if isinstance(schema, list) else schema
 
 
 def _plain(value: object) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -66,6 +67,26 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("expected a duration such as 90s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_moment(text: str, *, now: float) -> float:
+    """``2h``, so long before ``now``, or a time in ISO 8601, UTC where it names no zone; in seconds since the epoch.
+
+    Raises:
+        ValueError: anything else.
+    """
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        return _parse_time(text)
+
+
+def _parse_time(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ValueError("expected a duration such as 2h, or a time such as 2026-11-22T12:00:00Z") from error
 
 
 def parse_size(text: str) -> int:

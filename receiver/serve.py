@@ -178,6 +178,9 @@ def _door(
         tls=tls,
         commands=parts.engine,
         control_token=control,
+        views=parts.views,
+        api_tokens=settings.api_token.words if settings.api_token.configured else None,
+        is_local=settings.listen.loopback,
     )
 
 

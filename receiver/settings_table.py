@@ -74,6 +74,13 @@ SETTINGS: tuple[Setting, ...] = (
         "credential that senders must present; several, comma separated, for rotation",
         secret=True,
     ),
+    _setting(
+        "ADDON_SYNC_API_TOKEN",
+        tokens,
+        None,
+        "credential of the HTTP API, which beyond loopback is off without it; several, comma separated, for rotation",
+        secret=True,
+    ),
     _setting("ADDON_SYNC_TLS_CERT", parse_path, None, "certificate (PEM) of the HTTP endpoint, which then speaks TLS"),
     _setting("ADDON_SYNC_TLS_KEY", parse_path, None, "its private key (PEM)"),
     _setting(

@@ -9,6 +9,7 @@ from receiver.catalog.layout import MANIFEST, Unit
 from receiver.catalog.manifest import AddonManifest
 from receiver.catalog.record import AddonRecord, InstalledRelease
 from receiver.catalog.records import Records
+from receiver.document import Moment
 from receiver.errors import InvalidManifest, InvalidNameError
 from receiver.links import is_link
 
@@ -30,8 +31,7 @@ class Entry:
     tag: str | None = None
     version: str | None = None
     digest: str | None = None
-    installed: float | None = None
-    """Seconds since the epoch."""
+    installed: Moment | None = None
     held: str | None = None
     """Why a person holds it where it is."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from receiver.cli.options import load_settings
 from receiver.cli.output import print_json
 from receiver.cli.running import run
-from receiver.document import plain
+from receiver.document import outward
 from receiver.report import describe_change
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed
@@ -31,5 +31,5 @@ def change(request: OperatorRequest, *, command: str, output: str, options: dict
 
     run(settings, request, command=command, report=add)
     if output == "json":
-        print_json([plain(changed) for changed in changes])
+        print_json(outward(changes))
     return 0

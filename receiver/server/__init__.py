@@ -8,6 +8,8 @@
 - ``gate``           for which senders the credential of a request speaks; pure
 - ``body``           a request's body within its limits
 - ``control``        how commands work through a running receiver
+- ``api``            the HTTP API for other programs and the page
+- ``jobs``           what was asked for over HTTP and takes a while
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``
 - ``answers``        the responses
 - ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure

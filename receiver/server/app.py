@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from receiver.errors import ConfigError
 from receiver.metrics import Metrics
+from receiver.server.api.app import Api
+from receiver.server.api.gate import Also, ApiGate, Keys, nobody
 from receiver.server.connections import ConnectionServer, Limits
 from receiver.server.control import Commands, Control
 from receiver.server.credentials import Tokens
@@ -18,6 +20,7 @@ from receiver.server.notifications import Notifications
 from receiver.server.routes import Handler, Router, Routes
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
 from receiver.server.tls import ServerTls, certified
+from receiver.sync.views import Views
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
 
@@ -55,6 +58,14 @@ class Door:
     commands: Commands | None = None
     control_token: str | None = None
     """The credential of those who may give ``commands``; both are there, or nobody can."""
+    views: Views | None = None
+    """What the API answers from; with it and ``commands`` there is one, for those who have a key."""
+    api_tokens: Tokens | None = None
+    """The tokens of the API that are valid now; None where none is configured."""
+    is_local: bool = False
+    """Whether only this host reaches the address: then ``control_token`` opens the API too."""
+    also: Also = nobody
+    """Who else may use the API, such as somebody who is signed in."""
 
 
 def routes(door: Door) -> Routes:
@@ -80,6 +91,29 @@ def _notifications(door: Door) -> Routes:
     return {path: {"POST": handler} for path, handler in handlers.items()}
 
 
+def api_keys(door: Door) -> Keys | None:
+    """The words that open the API now; None where nothing can, and it is not there."""
+    host = door.control_token if door.is_local else None
+    senders = [*([] if door.tokens is None else [door.tokens]), *door.senders.values()]
+    keys = Keys(door.api_tokens, host=host, senders=senders)
+    return keys if keys.are_there else None
+
+
+def api(door: Door) -> Api | None:
+    """The API, where there is one."""
+    keys = api_keys(door)
+    if keys is None or door.views is None or door.commands is None:
+        return None
+    return Api(
+        views=door.views,
+        commands=door.commands,
+        gate=ApiGate(keys, is_local=door.is_local, also=door.also),
+        limits=door.limits,
+        prefix=door.prefix,
+        clock=door.clock,
+    )
+
+
 def command_routes(door: Door) -> Routes:
     """Every endpoint of the address for commands; none where nobody may give any."""
     if door.commands is None or door.control_token is None:
@@ -93,6 +127,7 @@ class HttpServer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._api = api(door)
         self._listeners: list[_Listener] = []
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -102,7 +137,8 @@ class HttpServer:
             ConfigError: the address cannot be listened on; nothing is open.
         """
         try:
-            return await self._listen(routes(self._door), host, port, self._door.tls)
+            table = {**routes(self._door), **(self._api.routes() if self._api is not None else {})}
+            return await self._listen(table, host, port, self._door.tls)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}") from error
 
@@ -122,7 +158,11 @@ class HttpServer:
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener.sockets.close()
+        if self._api is not None:
+            self._api.end_streams()
         await asyncio.gather(*(listener.connections.finish(grace) for listener in listeners))
+        if self._api is not None:
+            await self._api.close()
 
     async def _listen(self, table: Routes, host: str, port: int, tls: ServerTls | None) -> tuple[str, int]:
         connections = self._connections(table)

@@ -58,7 +58,7 @@ class Limits:
 class Connection(web.RequestHandler):
     """A client's connection with deadlines; over the limit of its server, it closes before a byte is read."""
 
-    __slots__ = ("_busy", "_deadline", "_door", "_head", "address", "standing")
+    __slots__ = ("_busy", "_deadline", "_door", "_gone", "_head", "address", "standing")
 
     def __init__(self, door: "ConnectionServer", **settings: object) -> None:
         super().__init__(door, loop=asyncio.get_running_loop(), **settings)  # type: ignore[arg-type] # as in web.Server
@@ -66,6 +66,7 @@ class Connection(web.RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._busy = False
         self._head = HeadFilter()
+        self._gone: Callable[[], None] | None = None
         self.address = ""
         """Of the client."""
         self.standing = Standing.STRANGER
@@ -85,6 +86,8 @@ class Connection(web.RequestHandler):
         self._expected()
         self._door.left(self)
         super().connection_lost(exc)
+        if self._gone is not None:
+            self._gone()
 
     def data_received(self, data: bytes) -> None:
         """The first bytes of a request start its deadline, unless they are its whole head; `begin` ends it."""
@@ -117,9 +120,21 @@ class Connection(web.RequestHandler):
         self._busy = True
         self._door.places.begin(self)
 
+    def when_gone(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the client goes away while its request is answered; at once where it has."""
+        self._gone = callback
+        if self.transport is None:
+            callback()
+
+    def vouch(self) -> None:
+        """A valid credential came with the request."""
+        self.standing = Standing.SENDER
+        self._door.succeeded(self.address)
+
     def end(self) -> None:
         """The answer is known; what arrives from here on is the next request."""
         self._busy = False
+        self._gone = None
         self._head.expect_head()
         self._door.places.end(self, self.standing)
 
@@ -231,6 +246,10 @@ class ConnectionServer(web.Server):
                 self.limits.barred_seconds,
             )
 
+    def succeeded(self, address: str) -> None:
+        """A valid credential came from ``address``."""
+        self._failures.succeeded(address)
+
     async def finish(self, grace: float) -> None:
         """Close what is idle, give running requests up to ``grace`` seconds, then close whatever is left."""
         self.pre_shutdown()
@@ -262,10 +281,9 @@ class ConnectionServer(web.Server):
         return response
 
     def _learn(self, connection: Connection, status: int) -> None:
-        """Only a notification with a valid credential is answered with 202, and only a wrong credential with 401."""
+        """Only what has a valid credential is answered with 202, and only a wrong credential with 401."""
         if status == 202:
-            connection.standing = Standing.SENDER
-            self._failures.succeeded(connection.address)
+            connection.vouch()
         elif status == 401:
             self.failed(connection.address)
 

@@ -10,5 +10,6 @@ Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), `
 ``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval
 ``engine``    what people and programs may ask for, one way in for all; ``operations``: hold, roll back and the like
 ``replay``    recorded deliveries back into hints; ``recollection``: those of the journal, and what failed
-``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes
+``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes;
+``documents`` and ``tally``: what programs read of them
 """

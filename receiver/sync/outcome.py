@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from receiver.document import Value
+from receiver.document import Moment, Value
 from receiver.tasks.task import Trigger
 
 Status = Literal["installed", "unchanged", "held", "absent", "failed"]
@@ -42,14 +42,14 @@ MOST_TAGS = 20
 
 
 class Outcome(Value, frozen=True):
-    """One attempt at one addon repository; times in seconds since the epoch, ``duration`` in seconds."""
+    """One attempt at one addon repository; ``duration`` in seconds."""
 
     repository: str
     status: Status
     trigger: Trigger
-    asked: float
+    asked: Moment
     """When the look was asked for: for an event, when it arrived."""
-    started: float
+    started: Moment
     duration: float
     digest: str | None = None
     tag: str | None = None
@@ -57,9 +57,9 @@ class Outcome(Value, frozen=True):
     files: int = 0
     fetched: int = 0
     """Bytes of layers that came from the registry for this."""
-    visible: float | None = None
+    visible: Moment | None = None
     kept: tuple[str, ...] = ()
-    replaced: float | None = None
+    replaced: Moment | None = None
     """When the release that was there before had been installed."""
     replaced_digest: str | None = None
     error: str | None = None
@@ -68,7 +68,7 @@ class Outcome(Value, frozen=True):
     """Name of its class in `receiver.errors`."""
     attempts: int = 0
     """Failed attempts, this one included."""
-    retry_at: float | None = None
+    retry_at: Moment | None = None
     """When it is tried again, where that is planned."""
     decision: Decision | None = None
     """None where the registry could not be asked, or was not."""
@@ -81,7 +81,7 @@ class Outcome(Value, frozen=True):
 class Surveyed(Value, frozen=True):
     """One look at everything."""
 
-    started: float
+    started: Moment
     duration: float
     changed: tuple[str, ...] = ()
     """The repositories that need a task: another digest, a folder gone, or a comparison that failed."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from receiver.document import Value, field
+from receiver.document import Moment, Value, field
 from receiver.sync.remedy import remedy
 from receiver.tasks.task import EVERYTHING, State, Task
 
@@ -16,16 +16,16 @@ class InstalledFacts(Value, frozen=True):
     tag: str
     version: str | None
     digest: str
-    installed: float
+    installed: Moment
     present: bool
     replaced: tuple[str, ...] = ()
     """The operator's files that it had to replace, as they lie in the backups."""
 
 
 class HoldFacts(Value, frozen=True):
-    """Since when (seconds since the epoch) and why an addon is held."""
+    """Since when and why an addon is held."""
 
-    since: float
+    since: Moment
     reason: str
 
 
@@ -35,7 +35,7 @@ class DesiredFacts(Value, frozen=True):
     tag: str | None = None
     digest: str | None = None
     error: str | None = None
-    as_of: float | None = None
+    as_of: Moment | None = None
     """When the registry said so; None: just now."""
 
 
@@ -43,7 +43,7 @@ class EventFacts(Value, frozen=True):
     """The last delivery that named an addon."""
 
     number: int
-    received: float
+    received: Moment
     sender: str
     verdict: str
     actor: str | None = None
@@ -55,7 +55,7 @@ class SyncFacts(Value, frozen=True):
     """How the last sync of an addon ended."""
 
     number: int
-    ended: float
+    ended: Moment
     outcome: str
     trigger: str
     tag: str | None = None
@@ -65,14 +65,14 @@ class SyncFacts(Value, frozen=True):
 
 
 class AddonStatus(Value, frozen=True):
-    """One addon repository; times in seconds since the epoch."""
+    """One addon repository."""
 
     repository: str
     standing: Standing
     installed: InstalledFacts | None
     desired: DesiredFacts | None
     hold: HoldFacts | None
-    next_attempt: float | None
+    next_attempt: Moment | None
     attempts: int
     error: str | None
     """Why the last attempt failed, or why the registry could not be asked."""
@@ -80,9 +80,9 @@ class AddonStatus(Value, frozen=True):
     """What to do about the error; None where there is none, or nothing to do."""
     last_event: EventFacts | None = None
     last_sync: SyncFacts | None = None
-    last_look: float | None = None
+    last_look: Moment | None = None
     """When it was last compared with the registry: by a sync, or by a poll."""
-    next_look: float | None = None
+    next_look: Moment | None = None
     """When it will be: its task's time, or that of the next poll; None where neither is known."""
 
 

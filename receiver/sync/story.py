@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from receiver.document import Value
+from receiver.document import Moment, Value
 from receiver.sync.outcome import Decision, Outcome
 from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Arrival, Entry
@@ -16,8 +16,7 @@ class Step(Value, frozen=True):
 
     title: str
     text: str
-    when: float | None = None
-    """Seconds since the epoch."""
+    when: Moment | None = None
     facts: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from receiver.addon import AddonRepository, parse_version
 from receiver.catalog.record import AddonRecord
-from receiver.document import Value
+from receiver.document import Moment, Value
 from receiver.errors import NotInRegistry
 from receiver.sync.ports import Registry
 from receiver.sync.survey import Survey
@@ -30,8 +30,8 @@ class MissedPush(Value, frozen=True):
     digest: str
     state: State
     """``installed``: a poll or a person has brought it. ``superseded``: another tag is wanted by now."""
-    installed: float | None = None
-    """Since when, in seconds since the epoch."""
+    installed: Moment | None = None
+    """Since when."""
 
 
 class Unannounced:

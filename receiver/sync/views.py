@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 
 from receiver.addon import AddonRepository
-from receiver.document import Value
+from receiver.document import Moment, Value
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
@@ -31,7 +31,7 @@ from receiver.sync.status import (
 )
 from receiver.sync.story import Story, steps
 from receiver.sync.survey import Survey
-from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Wanted
+from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Page, StoredDelivery, Wanted
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Task
 
@@ -48,13 +48,13 @@ _HEARTBEAT = 15.0
 
 
 class Parked(Value, frozen=True):
-    """A task that is not tried again by itself; ``since`` in seconds since the epoch."""
+    """A task that is not tried again by itself."""
 
     repository: str
     digest: str | None
     error: str | None
     attempts: int
-    since: float
+    since: Moment
 
 
 class ReleaseFacts(Value, frozen=True):
@@ -63,7 +63,7 @@ class ReleaseFacts(Value, frozen=True):
     tag: str
     version: str | None
     digest: str
-    arrived: float
+    arrived: Moment
     installed: bool
     event: EventFacts | None = None
     """The first delivery that announced this digest; None where none did, or it is not in the journal any more."""
@@ -196,6 +196,35 @@ class Views:
             )
             for kept in record.kept
         ]
+
+    async def tasks(self) -> list[Task]:
+        """The queue."""
+        return list(await self._queue.tasks())
+
+    async def page(self, request: EventsRequest) -> Page:
+        """Entries of the journal, the newest first; fewer than the limit where others lie between."""
+        return await self._journal.entries(request.wanted, limit=request.limit, before=request.before)
+
+    async def entry(self, number: int) -> Entry | None:
+        """The entry with this number."""
+        found = await self._journal.entries_after(Wanted(), number=number - 1, limit=1)
+        return found[0] if found and found[0].id == number else None
+
+    async def delivery(self, number: int) -> StoredDelivery | None:
+        """The delivery with this number, where its body is kept."""
+        return await self._journal.delivery(number)
+
+    async def after(self, number: int, *, limit: int) -> Sequence[Entry]:
+        """Entries with numbers above ``number``, the oldest first."""
+        return await self._journal.entries_after(Wanted(), number=number, limit=limit)
+
+    async def newest(self) -> int:
+        """The number of the newest entry; -1 where there is none."""
+        return await self._journal.newest()
+
+    async def news(self, seconds: float) -> None:
+        """Return when there is a new entry, or after ``seconds``."""
+        await self._journal.news(seconds)
 
     async def parked(self) -> list[Parked]:
         """What is not tried again by itself."""

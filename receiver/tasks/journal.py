@@ -8,7 +8,7 @@ twice.
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
-from receiver.document import Value
+from receiver.document import Moment, Value
 
 Verdict = Literal["accepted", "quarantined", "duplicate", "ignored", "refused", "replayed"]
 """What became of a delivery. The body is kept of what was accepted or quarantined, and of nothing else."""
@@ -37,7 +37,7 @@ class StoredDelivery(Value, frozen=True):
 
     id: int
     sender: str
-    received: float
+    received: Moment
     verdict: Kept
     reason: str | None
     headers: bytes
@@ -49,12 +49,12 @@ class StoredDelivery(Value, frozen=True):
 class Aside(Value, frozen=True):
     """A delivery of which no body is kept: nothing came of it, or it is kept elsewhere."""
 
-    received: float
+    received: Moment
     sender: str
     verdict: Literal["duplicate", "ignored", "refused", "replayed"]
     reason: str | None = None
     address: str | None = None
-    answered: float | None = None
+    answered: Moment | None = None
     origin: str | None = None
     """Of a replayed one: ``delivery 4711``, or the file and line that it came from."""
     events: tuple[Event, ...] = ()
@@ -63,9 +63,9 @@ class Aside(Value, frozen=True):
 
 
 class Activity(Value, frozen=True):
-    """Something that was done; ``document`` is JSON of whoever did it. Times in seconds since the epoch."""
+    """Something that was done; ``document`` is JSON of whoever did it."""
 
-    at: float
+    at: Moment
     kind: Kind
     outcome: str
     repository: str | None
@@ -77,8 +77,8 @@ class Arrival(Value, frozen=True, tag="arrival"):
     """A delivery as the journal lists it."""
 
     id: int
-    received: float
-    answered: float | None
+    received: Moment
+    answered: Moment | None
     """When its answer could be sent, since all of it was durable; None where that is not known (a crash)."""
     sender: str
     verdict: Verdict
@@ -170,8 +170,8 @@ class Health(Value, frozen=True):
     entries: int
     bytes: int
     """Of deliveries with bodies."""
-    oldest: float | None
-    newest: float | None
+    oldest: Moment | None
+    newest: Moment | None
     problems: tuple[str, ...] = ()
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from receiver.document import Moment
+
 EVERYTHING = "*"
 """In the place of a repository: look at all of them (a poll)."""
 
@@ -50,14 +52,14 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A row of the list. Times are seconds since the epoch."""
+    """A row of the list."""
 
     repository: str
     """The full repository name, or `EVERYTHING`."""
     state: State
     trigger: Trigger
-    due: float
-    created: float
+    due: Moment
+    created: Moment
     attempts: int = 0
     """Failed attempts so far."""
     looks: int = 0

@@ -158,7 +158,9 @@ assert logging.getLevelNamesMapping().keys() >= {name.upper() for name in _LEVEL
 def test_the_paths_of_http_are_all_there_and_no_others() -> None:
     """Those of senders and probes by their handlers' table, those of commands by the table of requests."""
     source = (ROOT / "receiver" / "server" / "app.py").read_text(encoding="utf-8")
-    paths = {path.rstrip("/") for path in re.findall(r'"(/[\w/]+)": ', source)}
+    api = (ROOT / "receiver" / "server" / "api" / "app.py").read_text(encoding="utf-8")
+    found = re.findall(r'"(/[\w/]+)": ', source) + re.findall(r'"(/v1/[a-z/]+)(?=["{])', api)
+    paths = {path.rstrip("/") for path in found}
     documented = {path for row in tables(HTTP, "request") for path in re.findall(r"(/[a-z0-9/]+)(?=[`/])", row[0])}
     assert {path.rstrip("/") for path in documented} == paths
     text = HTTP.read_text(encoding="utf-8").partition("## Commands of the same host")[2]

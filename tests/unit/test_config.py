@@ -98,6 +98,7 @@ def test_names_and_defaults_are_those_of_the_contract() -> None:
         "ADDON_SYNC_PROXY",
         "ADDON_SYNC_TOKEN_SERVICES",
         "DOCKER_CONFIG",
+        "ADDON_SYNC_API_TOKEN",
         "ADDON_SYNC_TLS_CERT",
         "ADDON_SYNC_TLS_KEY",
         "ADDON_SYNC_TLS_CLIENT_CA",

@@ -1,8 +1,22 @@
 """Strict JSON: what two readers could read differently is refused, and no document raises anything else."""
 
+from dataclasses import dataclass
+
 import pytest
 
-from receiver.document import Document, InvalidDocument, convert, decode, encode, parse
+from receiver.document import (
+    Document,
+    InvalidDocument,
+    Moment,
+    StrictDocument,
+    Value,
+    convert,
+    decode,
+    encode,
+    outward,
+    parse,
+    schemas,
+)
 
 
 class Point(Document, frozen=True):
@@ -61,3 +75,48 @@ def test_an_error_does_not_quote_the_document() -> None:
         with pytest.raises(InvalidDocument) as caught:
             decode(body, Point)
         assert "S3cret" not in str(caught.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look."""
+
+    when: Moment
+    again: Moment | None = None
+    seconds: float = 1.5
+
+
+class Seen(Value, frozen=True, tag_field="kind", tag="seen"):
+    id: int
+    looks: tuple[Look, ...]
+
+
+class Wish(StrictDocument, frozen=True):
+    addons: tuple[str, ...] = ()
+
+
+def test_programs_read_moments_as_times_and_other_numbers_as_numbers() -> None:
+    """Which is which, the type says; the tag of a kind is told, and so is what has no value."""
+    assert outward(Seen(id=1, looks=(Look(when=0.5), Look(when=1.0, again=2.0)))) == {
+        "kind": "seen",
+        "id": 1,
+        "looks": [
+            {"when": "1970-01-01T00:00:00.500Z", "again": None, "seconds": 1.5},
+            {"when": "1970-01-01T00:00:01.000Z", "again": "1970-01-01T00:00:02.000Z", "seconds": 1.5},
+        ],
+    }
+    assert decode(encode(Look(when=0.5)), Look) == Look(when=0.5), "between processes it stays a number"
+
+
+def test_the_schema_of_a_moment_is_that_of_a_time() -> None:
+    """What is told of a document is what it holds."""
+    _, found = schemas([Seen], references="#/{name}")
+    assert found["Look"]["properties"]["when"] == {"type": "string", "format": "date-time"}
+    assert found["Look"]["properties"]["seconds"]["type"] == "number"
+    assert found["Seen"]["properties"]["looks"]["items"] == {"$ref": "#/Look"}
+
+
+def test_a_strict_document_names_the_member_that_nobody_knows() -> None:
+    """A misspelt member would be a request for something else."""
+    with pytest.raises(InvalidDocument, match="adons"):
+        decode(b'{"adons": ["a"]}', Wish)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from receiver.notation import parse_bool, parse_count, parse_duration, parse_endpoint, parse_list, parse_size
+from receiver.notation import (
+    parse_bool,
+    parse_count,
+    parse_duration,
+    parse_endpoint,
+    parse_list,
+    parse_moment,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +112,20 @@ def test_lists_are_comma_separated() -> None:
     """Blanks and empty places mean nothing."""
     assert parse_list(" a, b,,c ,") == ("a", "b", "c")
     assert parse_list("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2h", 2_800), ("0", 10_000), ("1970-01-01T00:00:01Z", 1), ("1970-01-01T01:00:01+01:00", 1),
+     ("1970-01-01T00:00:01.5", 1.5), ("1970-01-02", 86_400)],
+)  # fmt: skip
+def test_a_moment_is_so_long_ago_or_a_time(text: str, seconds: float) -> None:
+    """A time without a zone is UTC, as all that we tell."""
+    assert parse_moment(text, now=10_000) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "-2h", "2026-13-01", "12:00", "1795000000"])
+def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
+    """Both forms are named."""
+    with pytest.raises(ValueError, match="such as 2h, or a time such as 2026"):
+        parse_moment(text, now=10_000)

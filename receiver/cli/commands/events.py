@@ -14,7 +14,8 @@ from receiver.cli.entries import HEADER, WIDTHS, row
 from receiver.cli.options import load_settings, moment, output_option, settings_options
 from receiver.cli.output import Table, print_json, print_table
 from receiver.cli.running import view
-from receiver.documents import entry_document
+from receiver.document import outward
+from receiver.sync.documents import entry_document
 from receiver.sync.engine import Report
 from receiver.sync.request import EventsRequest
 from receiver.tasks.journal import Arrival, Done, Entry, Wanted
@@ -104,7 +105,7 @@ def _wanted(asked: dict[str, Any], prefix: str) -> Wanted:
 
 def _print(entries: list[Entry], output: str) -> None:
     if output == "json":
-        print_json([entry_document(entry) for entry in entries])
+        print_json([outward(entry_document(entry)) for entry in entries])
     elif entries:
         print_table(HEADER, [row(entry) for entry in entries])
     else:
@@ -113,7 +114,7 @@ def _print(entries: list[Entry], output: str) -> None:
 
 def _print_one(entry: Entry, output: str, table: Table) -> None:
     if output == "json":
-        sys.stdout.write(json.dumps(entry_document(entry)) + "\n")
+        sys.stdout.write(json.dumps(outward(entry_document(entry))) + "\n")
     else:
         table.print_next(row(entry))
     sys.stdout.flush()

@@ -15,7 +15,7 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
 from receiver.cli.terminal import State
-from receiver.documents import iso, release_document
+from receiver.document import iso, outward
 from receiver.errors import NotInstalled
 from receiver.sync.engine import Report
 from receiver.sync.request import HistoryRequest
@@ -86,5 +86,5 @@ def _document(record: AddonRecord, releases: list[ReleaseFacts]) -> dict[str, An
         if installed is None
         else {"tag": installed.tag, "digest": installed.digest, "installed": iso(installed.installed)},
         "hold": None if record.hold is None else {"since": iso(record.hold.since), "reason": record.hold.reason},
-        "releases": [release_document(release) for release in releases],
+        "releases": outward(releases),
     }

@@ -11,7 +11,7 @@ from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json
 from receiver.cli.running import run
-from receiver.document import plain
+from receiver.document import outward
 from receiver.report import describe_import
 from receiver.sync.engine import Report
 from receiver.sync.importing import Imported
@@ -54,7 +54,7 @@ def command(file: Path, addon: tuple[str, ...], allow_downgrade: bool, hold: boo
     run(settings, request, command="import", report=add)
     _summarise(found, path)
     if output == "json":
-        print_json([plain(imported) for imported in found])
+        print_json(outward(found))
     return 1 if any(imported.status == "failed" for imported in found) else 0
 
 

@@ -1,6 +1,5 @@
 """``addon-sync ls``."""
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ from receiver.catalog.records import Records
 from receiver.cli.command import Command
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json, print_table
-from receiver.documents import iso
+from receiver.document import outward
 
 
 @click.command("ls", cls=Command)
@@ -27,7 +26,7 @@ def command(output: str, **options: Any) -> int:
     settings = load_settings(options, output=output, local=True)
     rows = listing(settings.catalogue, Records(settings.state_dir / "installed"))
     if output == "json":
-        print_json([{**asdict(row), "installed": iso(row.installed)} for row in rows])
+        print_json(outward(rows))
         return 1 if any(row.problem for row in rows) else 0
     print_table(
         ("ADDON", "IMPLEMENTATION", "VERSION", "DIGEST", "FROM", "HELD", "DESCRIPTION"),

@@ -11,7 +11,7 @@ from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.results import Results
 from receiver.cli.running import run
 from receiver.cli.terminal import State
-from receiver.documents import missed_document
+from receiver.document import outward
 from receiver.sync.engine import Report
 from receiver.sync.request import MissedRequest
 from receiver.sync.unannounced import MissedPush
@@ -46,9 +46,9 @@ def command(and_sync: bool, output: str, **options: Any) -> int:
     if output == "text":
         _print(pushes)
     if and_sync:
-        return results.finish(output, more={"missed": [missed_document(push) for push in pushes]})
+        return results.finish(output, more={"missed": outward(pushes)})
     if output == "json":
-        print_json([missed_document(push) for push in pushes])
+        print_json(outward(pushes))
     return 1 if results.errors else 0
 
 

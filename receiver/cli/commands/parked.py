@@ -12,7 +12,7 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.results import Results
 from receiver.cli.running import run, view
-from receiver.documents import parked_document
+from receiver.document import outward
 from receiver.errors import NotInstalled
 from receiver.report import describe_change
 from receiver.sync.engine import Report
@@ -47,7 +47,7 @@ def command(context: click.Context, /, output: str, **options: Any) -> int:
 
     view(settings, ParkedRequest(), command="parked", report=add)
     if output == "json":
-        print_json([parked_document(parked) for parked in found])
+        print_json(outward(found))
     elif found:
         now = time.time()
         header = ("ADDON", "DIGEST", "ATTEMPTS", "SINCE", "REASON")

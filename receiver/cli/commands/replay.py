@@ -18,8 +18,7 @@ from receiver.cli.progress import reading
 from receiver.cli.results import Results
 from receiver.cli.running import run_all
 from receiver.config import Settings
-from receiver.document import replaced
-from receiver.documents import status_document
+from receiver.document import outward, replaced
 from receiver.errors import ConfigError
 from receiver.sync.engine import Planned, Report
 from receiver.sync.recollection import replayed
@@ -180,4 +179,4 @@ def _leads_to(plan: Planned) -> str:
 
 
 def _document(plan: Planned) -> dict[str, Any]:
-    return {"status": status_document(plan.status), "events": plan.events, "leads_to": _leads_to(plan)}
+    return {"status": outward(plan.status), "events": plan.events, "leads_to": _leads_to(plan)}

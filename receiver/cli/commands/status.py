@@ -14,7 +14,7 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
 from receiver.cli.terminal import State
-from receiver.documents import status_document
+from receiver.document import outward
 from receiver.sync.engine import Report
 from receiver.sync.request import StatusRequest
 from receiver.sync.status import AddonStatus, EventFacts
@@ -47,7 +47,7 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
 
     view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
     if output == "json":
-        print_json([status_document(row) for row in rows])
+        print_json(outward(rows))
     elif addon is not None and rows:
         _print_one(rows[0], settings.state_dir / "backups")
     else:

@@ -10,7 +10,7 @@ from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import print_json, print_table
 from receiver.cli.running import run
-from receiver.document import plain
+from receiver.document import outward
 from receiver.sync.engine import Report
 from receiver.sync.operations import Verified
 from receiver.sync.request import VerifyRequest
@@ -43,7 +43,7 @@ def command(addon: tuple[str, ...], repair: bool, output: str, **options: Any) -
 
     run(settings, VerifyRequest(addons=addon, repair=repair), command="verify", report=add)
     if output == "json":
-        print_json([plain(verified) for verified in found])
+        print_json(outward(found))
     else:
         _print(found)
     return 1 if any(verified.error or (verified.drift and not verified.repaired) for verified in found) else 0

@@ -13,7 +13,8 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, paragraph, print_json, print_table, printable, terminal_width
 from receiver.cli.running import view
 from receiver.cli.terminal import State, painted
-from receiver.documents import story_document
+from receiver.document import outward
+from receiver.sync.documents import story_document
 from receiver.sync.engine import Report
 from receiver.sync.request import WhyRequest
 from receiver.sync.story import Story
@@ -47,7 +48,7 @@ def command(addon: str, output: str, **options: Any) -> int:
     view(settings, WhyRequest(addon=addon), command="why", report=add)
     for story in stories:
         if output == "json":
-            print_json(story_document(story))
+            print_json(outward(story_document(story)))
         else:
             _print(story)
     return 0

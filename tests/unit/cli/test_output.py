@@ -12,8 +12,7 @@ from receiver.cli.commands import ls as ls_module
 from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
-from receiver.document import replaced
-from receiver.documents import iso
+from receiver.document import iso, replaced
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.tasks.task import Trigger
@@ -78,7 +77,7 @@ def test_times_are_for_people_and_for_programs() -> None:
     assert ago(1030, now=1000) == "in 30 s"
     seconds = (59.4, 59.6, 3569, 3590, 84_000, 86_000)
     assert [ago(0, now=now) for now in seconds] == ["59 s ago", "1 m ago", "59 m ago", "1 h ago", "23 h ago", "1 d ago"]
-    assert (iso(None), iso(0.5)) == (None, "1970-01-01T00:00:00.500+00:00")
+    assert (iso(None), iso(0.5)) == (None, "1970-01-01T00:00:00.500Z")
     assert printable("a\nb\u202ec") == "a?b?c"
 
 
@@ -132,7 +131,7 @@ def test_the_exit_code_is_that_of_the_worst(
     assert results.finish("json") == code
     document = json.loads(capsys.readouterr().out)
     assert document["summary"] == {"synced": 1, "skipped": 1 - code, "failed": code}
-    assert document["addons"][0]["started"] == "1970-01-01T00:00:01.000+00:00"
+    assert document["addons"][0]["started"] == "1970-01-01T00:00:01.000Z"
 
 
 def test_a_survey_that_failed_and_an_event_that_cannot_be_read_are_failures(capsys: pytest.CaptureFixture[str]) -> None:
