@@ -57,6 +57,8 @@ class Poller:
         self._lived = lived
         self._missed = False
         self.interval = interval
+        self.next: float | None = None
+        """When it asks again, in seconds of the clock; None before the first time, and where it is off."""
 
     def missed(self) -> None:
         """An event was lost: look sooner."""
@@ -66,7 +68,9 @@ class Poller:
         """Ask now, and again until cancelled."""
         while self.interval:
             await self._ask()
-            await self._wait(self.interval * (1 + _SPREAD * (2 * self._jitter() - 1)))
+            pause = self.interval * (1 + _SPREAD * (2 * self._jitter() - 1))
+            self.next = self._clock() + pause
+            await self._wait(pause)
             factor = _SHRINK if self._missed else _GROW
             self.interval = min(max(self.interval * factor, self._shortest), self._longest)
             self._missed = False

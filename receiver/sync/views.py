@@ -1,14 +1,17 @@
 """Answers: where addons stand and why, what arrived and was done, what is parked. Nothing changes by asking."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from receiver.addon import AddonRepository
+from receiver.catalog.record import KeptRelease
 from receiver.errors import InvalidNameError, ReceiverError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Catalogue, Clock
+from receiver.sync.recall import Recall
 from receiver.sync.request import (
     EventsRequest,
     HealthRequest,
@@ -79,6 +82,7 @@ class Views:
     ) -> None:
         self._queue = queue
         self._journal = journal
+        self._recall = Recall(journal)
         self._catalogue = catalogue
         self._survey = survey
         self._prefix = prefix
@@ -118,7 +122,7 @@ class Views:
         names -= {EVERYTHING}
         desired = await self._asked(names, discover=name is None) if ask else {}
         names |= set(desired)
-        latest = await self._journal.latest(names)
+        latest = await self._recall.latest(names)
         syncs = {name: sync for name, found in latest.items() if (sync := _sync_of(found)) is not None}
         if not ask:
             desired = _last_seen(installed, syncs, polled)
@@ -140,10 +144,16 @@ class Views:
         rows = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
         status = rows[0] if rows else statuses(Facts(installed={}, desired={repository: DesiredFacts()}))[0]
         page = await self._journal.entries(Wanted(repository=repository), limit=_STORY_ENTRIES)
-        latest = (await self._journal.latest([repository]))[repository]
+        latest = (await self._recall.latest([repository]))[repository]
         sync = _sync_of(latest)
         causes = await self._causes(repository, sync) if sync is not None else []
         return Story(status=status, steps=steps(status, sync, causes), entries=page.entries)
+
+    async def kept(self, addon: str) -> Sequence[KeptRelease]:
+        """The releases of ``addon`` that can be brought back, the newest arrival first, the installed one included."""
+        leaf = str(AddonRepository.named(addon, prefix=self._prefix).leaf)
+        record = await asyncio.to_thread(self._catalogue.record, leaf)
+        return () if record is None else record.kept
 
     async def parked(self) -> list[Parked]:
         """What is not tried again by itself."""
@@ -228,8 +238,12 @@ class Views:
         return None
 
 
+_read = lru_cache(maxsize=1024)(read)
+"""The last syncs of all addons are read for every look at them."""
+
+
 def _sync_of(latest: Latest) -> Outcome | None:
-    sync = read(latest.sync.activity) if latest.sync is not None else None
+    sync = _read(latest.sync.activity) if latest.sync is not None else None
     return sync if isinstance(sync, Outcome) else None
 
 
