@@ -34,11 +34,23 @@ class Holder:
     token: str | None = None
     state: str | None = None
     """The state folder, in the note beside the catalogue."""
+    public_url: str | None = None
+    """Where senders and people reach it."""
+    sign_in: str | None = None
+    """What opens the page at ``public_url``: the name of a setting, or ``token``; None where there is no page."""
 
     @classmethod
-    def mine(cls, *, command: str, url: str | None = None, token: str | None = None) -> Self:
+    def mine(
+        cls,
+        *,
+        command: str,
+        url: str | None = None,
+        token: str | None = None,
+        public_url: str | None = None,
+        sign_in: str | None = None,
+    ) -> Self:
         """This process."""
-        return cls(pid=os.getpid(), command=command, url=url, token=token)
+        return cls(pid=os.getpid(), command=command, url=url, token=token, public_url=public_url, sign_in=sign_in)
 
     def __str__(self) -> str:
         where = "" if self.state is None else f", with the state folder {self.state}"

@@ -17,6 +17,7 @@ from receiver.metrics import Metrics
 from receiver.report import describe, describe_change
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
+from receiver.server.credentials import Tokens
 from receiver.server.tls import ServerTls, TlsFiles
 from receiver.sync.circuit import Circuit
 from receiver.sync.missed import MissedEvents, Reason
@@ -67,9 +68,12 @@ async def serve(
         try:
             address = await server.start(settings.listen.host, settings.listen.port)
             commands = _url("http", *await server.start_commands())
-            lock.announce(Holder.mine(command="serve", url=commands, token=control))
-            listening(_url("http" if tls is None else "https", *address))
+            public = _url("http" if tls is None else "https", *address)
+            sign_in = None if server.sessions is None else "token"
+            lock.announce(Holder.mine(command="serve", url=commands, token=control, public_url=public, sign_in=sign_in))
+            listening(public)
             poller = _poller(parts, metrics)
+            parts.views.next_poll = lambda: poller.next
             background = [
                 asyncio.create_task(poller.run(), name="poller"),
                 asyncio.create_task(_trim(parts.queue, settings), name="journal"),
@@ -145,7 +149,16 @@ def _door(
         tls=tls,
         commands=parts.engine,
         control_token=control,
+        page_tokens=_page_tokens(settings, control),
+        views=parts.views,
+        registry=settings.registry.authority,
     )
+
+
+def _page_tokens(settings: Settings, control: str) -> Tokens | None:
+    """What opens the page: on loopback the credential of this host's commands; elsewhere nothing, and there is none."""
+    words = (control,)
+    return (lambda: words) if settings.listen.loopback else None
 
 
 class _Reporter:

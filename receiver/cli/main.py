@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "feed missed events again: from a file or standard input, the journal, or what failed",
     "ls": "what is in the catalogue",
     "status": "what is desired, installed, queued, failed and why",
+    "page": "the address of the page of a running serve, and how to sign in",
     "history": "the releases of an addon that are kept on this host",
     "rollback": "bring back an earlier release of an addon, without the registry, and hold it",
     "hold": "leave an addon as it is until it is released",

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from receiver.errors import ConfigError
 from receiver.metrics import Metrics
@@ -16,10 +17,15 @@ from receiver.server.gate import Gate
 from receiver.server.handshake import Handshake
 from receiver.server.notifications import Notifications
 from receiver.server.routes import Handler, Router, Routes
+from receiver.server.session import Sessions
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
 from receiver.server.tls import ServerTls, certified
+from receiver.sync.views import Views
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
+
+if TYPE_CHECKING:
+    from receiver.server.page.endpoint import Page
 
 _BACKLOG = 512
 """Connections that the system holds for us while the event loop is busy; the system may cap it."""
@@ -55,6 +61,12 @@ class Door:
     commands: Commands | None = None
     control_token: str | None = None
     """The credential of those who may give ``commands``; both are there, or nobody can."""
+    page_tokens: Tokens | None = None
+    """What a person signs in with at the page; None: there is no page."""
+    views: Views | None = None
+    """What the page shows; it needs ``commands`` besides."""
+    registry: str = ""
+    """Host and port of the registry, for people."""
 
 
 def routes(door: Door) -> Routes:
@@ -80,6 +92,25 @@ def _notifications(door: Door) -> Routes:
     return {path: {"POST": handler} for path, handler in handlers.items()}
 
 
+def page_of(door: Door, sessions: Sessions) -> "Page | None":
+    """The page, where the door has all that it needs."""
+    if door.views is None or door.commands is None:
+        return None
+    from receiver.server.page.endpoint import Page, Sources  # noqa: PLC0415 - templates, for those who have the page
+
+    sources = Sources(
+        views=door.views,
+        journal=door.journal,
+        queue=door.queue,
+        commands=door.commands,
+        ready=door.ready,
+        registry=door.registry,
+        clock=door.clock,
+        limits=door.limits,
+    )
+    return Page(sources, sessions)
+
+
 def command_routes(door: Door) -> Routes:
     """Every endpoint of the address for commands; none where nobody may give any."""
     if door.commands is None or door.control_token is None:
@@ -94,6 +125,9 @@ class HttpServer:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._listeners: list[_Listener] = []
+        self.sessions = None if door.page_tokens is None else Sessions(door.page_tokens, clock=time.monotonic)
+        """Who is signed in to the page; None where there is none."""
+        self._page = None if self.sessions is None else page_of(door, self.sessions)
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and say where: ``port`` 0 takes a free one, ``host`` may be an IPv6 address without brackets.
@@ -102,7 +136,8 @@ class HttpServer:
             ConfigError: the address cannot be listened on; nothing is open.
         """
         try:
-            return await self._listen(routes(self._door), host, port, self._door.tls)
+            table = routes(self._door) if self._page is None else {**self._page.routes(), **routes(self._door)}
+            return await self._listen(table, host, port, self._door.tls)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}") from error
 
@@ -122,6 +157,8 @@ class HttpServer:
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener.sockets.close()
+        if self._page is not None:
+            await self._page.close(grace / 2)
         await asyncio.gather(*(listener.connections.finish(grace) for listener in listeners))
 
     async def _listen(self, table: Routes, host: str, port: int, tls: ServerTls | None) -> tuple[str, int]:

@@ -25,7 +25,7 @@ def commands() -> list[click.Command]:
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order in which people need them."""
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
-    operators = ["history", "rollback", "hold", "release", "uninstall", "verify"]
+    operators = ["page", "history", "rollback", "hold", "release", "uninstall", "verify"]
     assert list(COMMANDS) == contract + operators
     assert [command.name for command in commands()] == list(COMMANDS)
 
