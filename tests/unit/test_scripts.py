@@ -117,7 +117,8 @@ def made(machine: Machine, checkout: Path) -> Iterator[Path]:
     body = f'[ "$1" = --version ] && echo Python 3.11.2 || echo "$*" >>{log}; [ "$1" = - ] && cat >/dev/null; exit 0'
     machine.program("python", body, folder=checkout / ".venv" / "bin")
     (checkout / ".venv" / ".made").touch()
-    machine.program("docker-registry", "exit 0")
+    for name in ("docker-registry", "chromium", "npm"):
+        machine.program(name, "exit 0")
     yield log
 
 
@@ -190,7 +191,8 @@ def test_the_exit_code_tells_of_any_failure(
 def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine, checkout: Path) -> None:
     """Without root, and without a package mirror: fewer components, and a word on each."""
     with made(machine, checkout):
-        (machine.folder / "docker-registry").unlink()
+        for name in ("docker-registry", "chromium", "npm"):
+            (machine.folder / name).unlink()
         machine.program("apt-get", "exit 100")
         for name in ("ruff", "mypy", "shellcheck", "pytest"):
             machine.program(name, "exit 0", folder=checkout / ".venv" / "bin")
@@ -202,7 +204,8 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
         environment = {"PATH": str(machine.folder), "TMPDIR": str(checkout)}
         result = machine.run(checkout, "scripts/test", **environment)
     assert result.returncode == 0, result.stderr
-    assert "sudo apt-get install skopeo libarchive-tools" in result.stdout
+    assert "sudo apt-get install skopeo libarchive-tools chromium" in result.stdout
+    assert "axe-core could not be fetched" in result.stdout
 
 
 # ---- the rules for every test ----
