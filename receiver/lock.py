@@ -35,12 +35,22 @@ class Holder:
     state: str | None = None
     """The state folder, in the note beside the catalogue."""
     listen: str | None = None
-    """Where it takes notifications: the URL with the port that was taken, without a path."""
+    """Where senders and people reach it: the URL with the port that was taken, without a path."""
+    sign_in: str | None = None
+    """What opens the page at ``listen``: the name of a setting, or ``token``; None where there is no page."""
 
     @classmethod
-    def mine(cls, *, command: str, url: str | None = None, token: str | None = None, listen: str | None = None) -> Self:
+    def mine(
+        cls,
+        *,
+        command: str,
+        url: str | None = None,
+        token: str | None = None,
+        listen: str | None = None,
+        sign_in: str | None = None,
+    ) -> Self:
         """This process."""
-        return cls(pid=os.getpid(), command=command, url=url, token=token, listen=listen)
+        return cls(pid=os.getpid(), command=command, url=url, token=token, listen=listen, sign_in=sign_in)
 
     def __str__(self) -> str:
         where = "" if self.state is None else f", with the state folder {self.state}"

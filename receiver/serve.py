@@ -78,9 +78,11 @@ async def serve(
             address = await server.start(settings.listen.host, settings.listen.port)
             commands = _url("http", *await server.start_commands())
             own = _url("http" if tls is None else "https", *address)
-            lock.announce(Holder.mine(command="serve", url=commands, token=control, listen=own))
+            sign_in = _sign_in(settings) if server.sessions is not None else None
+            lock.announce(Holder.mine(command="serve", url=commands, token=control, listen=own, sign_in=sign_in))
             listening(own)
             poller = _poller(parts, metrics)
+            parts.views.next_poll = lambda: poller.next_at
             background = [
                 asyncio.create_task(poller.run(), name="poller"),
                 asyncio.create_task(_trim(parts.queue, settings), name="journal"),
@@ -181,7 +183,13 @@ def _door(
         views=parts.views,
         api_tokens=settings.api_token.words if settings.api_token.configured else None,
         is_local=settings.listen.loopback,
+        registry=settings.registry.authority,
     )
+
+
+def _sign_in(settings: Settings) -> str:
+    """What opens the page: the name of the setting, or on loopback the credential of this host's commands."""
+    return "token" if settings.listen.loopback else "ADDON_SYNC_API_TOKEN"
 
 
 class _Reporter:

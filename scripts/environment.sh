@@ -139,6 +139,15 @@ get_kubectl() {
   return 1
 }
 
+# axe-core, which the browser tests put into a page to judge it: from the npm registry, below .cache/, never shipped.
+get_axe() {
+  local version=4.14.1
+  if grep -qs "\"version\": \"$version\"" "$cache/axe/node_modules/axe-core/package.json"; then return 0; fi
+  command -v npm >/dev/null || return 1
+  say "   axe-core is missing: fetching it below .cache/"
+  timeout 120 npm install --prefix "$cache/axe" --no-audit --no-fund --ignore-scripts "axe-core@$version" >/dev/null 2>&1
+}
+
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (
   mkdir -p "$cache"

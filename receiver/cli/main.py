@@ -33,6 +33,7 @@ COMMANDS = {
     "events": "what arrived and what was done, with every verdict; --follow to watch",
     "missed": "the pushes that no event announced; --sync installs them",
     "parked": "the addons that are not tried again by themselves; retry or discard them",
+    "page": "the address of the page of a running serve, and how to sign in",
     "history": "the releases of an addon that are kept on this host, and who pushed them",
     "rollback": "bring back an earlier release of an addon, without the registry, and hold it",
     "hold": "leave an addon as it is until it is released",

@@ -1,4 +1,4 @@
-"""The HTTP door: bound, authenticate, decode, store, answer; health and metrics. The one home of aiohttp's server.
+"""The HTTP door: bound, authenticate, decode, store, answer; health, metrics, a page. Home of aiohttp's server.
 
 - ``app``            `Door` (what the rest of the program gives to it) and `HttpServer` (start and stop)
 - ``routes``         the table of paths and methods: every endpoint is a line in it
@@ -10,6 +10,8 @@
 - ``control``        how commands work through a running receiver
 - ``api``            the HTTP API for other programs and the page
 - ``jobs``           what was asked for over HTTP and takes a while
+- ``page``         the page for an operator, a room of its own
+- ``session``      who is signed in to it
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``
 - ``answers``        the responses
 - ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from receiver.errors import ConfigError
 from receiver.metrics import Metrics
 from receiver.server.api.app import Api
-from receiver.server.api.gate import Also, ApiGate, Keys, nobody
+from receiver.server.api.gate import ApiGate, Keys
 from receiver.server.connections import ConnectionServer, Limits
 from receiver.server.control import Commands, Control
 from receiver.server.credentials import Tokens
@@ -18,11 +19,15 @@ from receiver.server.gate import Gate
 from receiver.server.handshake import Handshake
 from receiver.server.notifications import Notifications
 from receiver.server.routes import Handler, Router, Routes
+from receiver.server.session import Sessions
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
 from receiver.server.tls import ServerTls, certified
 from receiver.sync.views import Views
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
+
+if TYPE_CHECKING:
+    from receiver.server.page.endpoint import Page
 
 _BACKLOG = 512
 """Connections that the system holds for us while the event loop is busy; the system may cap it."""
@@ -59,13 +64,13 @@ class Door:
     control_token: str | None = None
     """The credential of those who may give ``commands``; both are there, or nobody can."""
     views: Views | None = None
-    """What the API answers from; with it and ``commands`` there is one, for those who have a key."""
+    """What API and page answer from; with it and ``commands`` there are both, for those who have a key."""
     api_tokens: Tokens | None = None
     """The tokens of the API that are valid now; None where none is configured."""
     is_local: bool = False
     """Whether only this host reaches the address: then ``control_token`` opens the API too."""
-    also: Also = nobody
-    """Who else may use the API, such as somebody who is signed in."""
+    registry: str = ""
+    """Host and port of the registry, for people."""
 
 
 def routes(door: Door) -> Routes:
@@ -92,26 +97,46 @@ def _notifications(door: Door) -> Routes:
 
 
 def api_keys(door: Door) -> Keys | None:
-    """The words that open the API now; None where nothing can, and it is not there."""
+    """The words that open API and page now; None where nothing can, and neither is there."""
+    if door.views is None or door.commands is None:
+        return None
     host = door.control_token if door.is_local else None
     senders = [*([] if door.tokens is None else [door.tokens]), *door.senders.values()]
     keys = Keys(door.api_tokens, host=host, senders=senders)
     return keys if keys.are_there else None
 
 
-def api(door: Door) -> Api | None:
-    """The API, where there is one."""
-    keys = api_keys(door)
-    if keys is None or door.views is None or door.commands is None:
-        return None
+def api(door: Door, keys: Keys, sessions: Sessions) -> Api:
+    """The API, also for those who are signed in at the page."""
+    assert door.views is not None
+    assert door.commands is not None
     return Api(
         views=door.views,
         commands=door.commands,
-        gate=ApiGate(keys, is_local=door.is_local, also=door.also),
+        gate=ApiGate(keys, is_local=door.is_local, also=sessions.holds),
         limits=door.limits,
         prefix=door.prefix,
         clock=door.clock,
     )
+
+
+def page_of(door: Door, sessions: Sessions) -> "Page":
+    """The page for those who are signed in."""
+    assert door.views is not None
+    assert door.commands is not None
+    from receiver.server.page.endpoint import Page, Sources  # noqa: PLC0415 - templates, for those who have the page
+
+    sources = Sources(
+        views=door.views,
+        journal=door.journal,
+        queue=door.queue,
+        commands=door.commands,
+        ready=door.ready,
+        registry=door.registry,
+        clock=door.clock,
+        limits=door.limits,
+    )
+    return Page(sources, sessions)
 
 
 def command_routes(door: Door) -> Routes:
@@ -127,8 +152,12 @@ class HttpServer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._api = api(door)
         self._listeners: list[_Listener] = []
+        keys = api_keys(door)
+        self.sessions = None if keys is None else Sessions(keys, clock=time.monotonic)
+        """Who is signed in to the page; None where there is none."""
+        self._api = None if keys is None or self.sessions is None else api(door, keys, self.sessions)
+        self._page = None if self.sessions is None else page_of(door, self.sessions)
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and say where: ``port`` 0 takes a free one, ``host`` may be an IPv6 address without brackets.
@@ -137,7 +166,9 @@ class HttpServer:
             ConfigError: the address cannot be listened on; nothing is open.
         """
         try:
-            table = {**routes(self._door), **(self._api.routes() if self._api is not None else {})}
+            table = routes(self._door)
+            if self._api is not None and self._page is not None:
+                table = {**self._page.routes(), **self._api.routes(), **table}
             return await self._listen(table, host, port, self._door.tls)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}") from error
@@ -160,6 +191,8 @@ class HttpServer:
             listener.sockets.close()
         if self._api is not None:
             self._api.end_streams()
+        if self._page is not None:
+            await self._page.close(grace / 2)
         await asyncio.gather(*(listener.connections.finish(grace) for listener in listeners))
         if self._api is not None:
             await self._api.close()

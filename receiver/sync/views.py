@@ -1,14 +1,16 @@
 """Answers: where addons stand and why, what arrived and was done, what is parked. Nothing changes by asking."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 
 from receiver.addon import AddonRepository
+from receiver.catalog.record import KeptRelease
 from receiver.document import Moment, Value
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Catalogue, Clock
+from receiver.sync.recall import Recall
 from receiver.sync.request import (
     EventsRequest,
     HealthRequest,
@@ -19,6 +21,7 @@ from receiver.sync.request import (
     ViewRequest,
     WhyRequest,
 )
+from receiver.sync.seen import event_facts, first_announcements, last_seen, sync_facts, sync_of
 from receiver.sync.status import (
     AddonStatus,
     DesiredFacts,
@@ -26,12 +29,11 @@ from receiver.sync.status import (
     Facts,
     HoldFacts,
     InstalledFacts,
-    SyncFacts,
     statuses,
 )
 from receiver.sync.story import Story, steps
 from receiver.sync.survey import Survey
-from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Page, StoredDelivery, Wanted
+from receiver.tasks.journal import Arrival, Done, Entry, Health, Journal, Page, StoredDelivery, Wanted
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Task
 
@@ -95,6 +97,7 @@ class Views:
     ) -> None:
         self._queue = queue
         self._journal = journal
+        self._recall = Recall(journal)
         self._catalogue = catalogue
         self._survey = survey
         self._prefix = prefix
@@ -143,17 +146,17 @@ class Views:
         names -= {EVERYTHING}
         desired = await self._asked(names, discover=name is None) if ask else {}
         names |= set(desired)
-        latest = await self._journal.latest(names)
-        syncs = {name: sync for name, found in latest.items() if (sync := _sync_of(found)) is not None}
+        latest = await self._recall.latest(names)
+        syncs = {name: sync for name, found in latest.items() if (sync := sync_of(found)) is not None}
         if not ask:
-            desired = _last_seen(installed, syncs, polled)
+            desired = last_seen(installed, syncs, polled)
         facts = Facts(
             installed=installed,
             desired=desired,
             tasks=tasks,
             holds=holds,
-            events={name: event for name, found in latest.items() if (event := _event_facts(name, found)) is not None},
-            syncs={name: _sync_facts(latest[name], sync) for name, sync in syncs.items()},
+            events={name: event for name, found in latest.items() if (event := event_facts(name, found)) is not None},
+            syncs={name: sync_facts(latest[name], sync) for name, sync in syncs.items()},
             last_poll=polled.started + polled.duration if polled is not None else None,
             next_poll=self.next_poll(),
         )
@@ -183,7 +186,7 @@ class Views:
         if record is None:
             raise NotInstalled(f"nothing was ever installed from {repository}; 'addon-sync ls' tells what is there")
         page = await self._journal.entries(Wanted(repository=str(repository.name), arrivals=True), limit=_MOST_ARRIVALS)
-        first = _first_announcements(str(repository.name), page.entries)
+        first = first_announcements(str(repository.name), page.entries)
         installed = record.installed.digest if record.installed is not None else None
         return [
             ReleaseFacts(
@@ -225,6 +228,12 @@ class Views:
     async def news(self, seconds: float) -> None:
         """Return when there is a new entry, or after ``seconds``."""
         await self._journal.news(seconds)
+
+    async def kept(self, addon: str) -> Sequence[KeptRelease]:
+        """The releases of ``addon`` that can be brought back, the newest arrival first, the installed one included."""
+        leaf = str(AddonRepository.named(addon, prefix=self._prefix).leaf)
+        record = await asyncio.to_thread(self._catalogue.record, leaf)
+        return () if record is None else record.kept
 
     async def parked(self) -> list[Parked]:
         """What is not tried again by itself."""
@@ -313,72 +322,6 @@ class Views:
             if isinstance(polled, Surveyed) and polled.error is None:
                 return polled
         return None
-
-
-def _sync_of(latest: Latest) -> Outcome | None:
-    sync = read(latest.sync.activity) if latest.sync is not None else None
-    return sync if isinstance(sync, Outcome) else None
-
-
-def _first_announcements(repository: str, entries: Iterable[Entry]) -> dict[str, EventFacts]:
-    """The first delivery of each digest; ``entries`` with the newest first."""
-    found: dict[str, EventFacts] = {}
-    for entry in entries:
-        if isinstance(entry, Arrival) and entry.verdict != "replayed":
-            for event in entry.events:
-                if event.repository == repository and event.digest is not None:
-                    found[event.digest] = _facts(entry, event)
-    return found
-
-
-def _event_facts(repository: str, latest: Latest) -> EventFacts | None:
-    event = latest.event
-    if event is None:
-        return None
-    return _facts(event, next((about for about in event.events if about.repository == repository), None))
-
-
-def _facts(event: Arrival, named: Event | None) -> EventFacts:
-    return EventFacts(
-        number=event.id,
-        received=event.received,
-        sender=event.sender,
-        verdict=event.verdict,
-        actor=named.actor if named else None,
-        tag=named.tag if named else None,
-        digest=named.digest if named else None,
-    )
-
-
-def _sync_facts(latest: Latest, sync: Outcome) -> SyncFacts:
-    return SyncFacts(
-        number=latest.sync.id if latest.sync is not None else -1,
-        ended=sync.started + sync.duration,
-        outcome=sync.status,
-        trigger=sync.trigger,
-        tag=sync.tag,
-        digest=sync.digest,
-        error=sync.error,
-        error_kind=sync.error_kind,
-    )
-
-
-def _last_seen(
-    installed: Mapping[str, InstalledFacts], syncs: Mapping[str, Outcome], polled: Surveyed | None
-) -> dict[str, DesiredFacts]:
-    """What the registry was last seen to want: by the addon's own look, or by a poll that found it as it is."""
-    found = {
-        name: DesiredFacts(tag=sync.decision.tag, digest=sync.decision.digest, as_of=sync.started)
-        for name, sync in syncs.items()
-        if sync.decision is not None
-    }
-    if polled is not None:
-        for name, facts in installed.items():
-            seen = found.get(name)
-            newer = seen is None or (seen.as_of or 0.0) <= polled.started
-            if newer and name not in polled.changed and facts.installed <= polled.started:
-                found[name] = DesiredFacts(tag=facts.tag, digest=facts.digest, as_of=polled.started)
-    return found
 
 
 def _parked(task: Task) -> Parked:

@@ -140,6 +140,11 @@ def matches(entry: Entry, wanted: Wanted) -> bool:
     )
 
 
+def concerned(arrival: Arrival) -> set[str]:
+    """The addon repositories that an arrival is about."""
+    return {event.repository for event in arrival.events if _concerns(event, event.repository)}
+
+
 def _concerns(event: Event, repository: str) -> bool:
     return event.repository == repository and event.left_out in {None, "duplicate"}
 

@@ -34,7 +34,7 @@ class SqliteJournal:
         self._ledger = ledger
         self._notes: list[Aside] = []
         self._settling: asyncio.TimerHandle | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
 
     async def deliveries(
         self,
@@ -109,10 +109,14 @@ class SqliteJournal:
     async def news(self, seconds: float) -> None:
         """See `Journal.news`."""
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await waiting
+        self._waiting.add(waiting)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await waiting
+        finally:
+            # Who waits for a second at a time, for weeks, would leave millions of them.
+            self._waiting.discard(waiting)
 
     async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:
         """See `Journal.latest`."""
@@ -175,7 +179,7 @@ class SqliteJournal:
             await self._settle()
 
     def _tell(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
                 future.set_result(None)

@@ -5,14 +5,13 @@ from base64 import b64encode
 import aiohttp
 import pytest
 
-from receiver.server.app import api
 from receiver.server.connections import Limits
 from tests.support.api import API, HOST, SENDER, Client, serving
 
 
 def paths(client: Client) -> list[tuple[str, str]]:
     """Every method and path of the API."""
-    there = api(client.server._door)
+    there = client.server._api
     assert there is not None
     return [(endpoint.method, endpoint.route) for endpoint in there.endpoints]
 
@@ -101,26 +100,35 @@ async def test_what_a_form_can_send_changes_nothing(kind: str) -> None:
         assert (asked.status, "Access-Control-Allow-Origin" in asked.headers) == (405, False)
 
 
+async def signed_in(client: Client) -> dict[str, str]:
+    """The header of somebody who is signed in at the page."""
+    form = {"credential": HOST, "next": "/"}
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    async with client.session.post(f"{client.url}/login", data=form, headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 303
+        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({}, 403), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Origin": "http://HERE:1"}, 403),
+    [({}, 401), ({"Origin": "http://evil.example"}, 401), ({"Origin": "null"}, 401), ({"Origin": "http://HERE:1"}, 401),
      ({"Origin": "http://HERE"}, 200), ({"Origin": "http://HERE", "Sec-Fetch-Site": "same-origin"}, 200),
-     ({"Origin": "http://HERE", "Sec-Fetch-Site": "same-site"}, 403), ({"Sec-Fetch-Site": "same-origin"}, 403),
-     ({"Origin": "http://["}, 403)],
+     ({"Origin": "http://HERE", "Sec-Fetch-Site": "same-site"}, 401), ({"Sec-Fetch-Site": "same-origin"}, 403),
+     ({"Origin": "http://["}, 401)],
 )  # fmt: skip
 async def test_a_session_changes_something_only_from_a_page_of_this_host(headers: dict[str, str], status: int) -> None:
     """The browser says where a request comes from; one that does not say it is no browser's."""
-    async with serving(also=lambda request: "Cookie" in request.headers) as client:
-        here = client.url.removeprefix("http://")
-        sent = {"Cookie": "session=1", **{name: text.replace("HERE", here) for name, text in headers.items()}}
+    async with serving() as client:
+        cookie, here = await signed_in(client), client.url.removeprefix("http://")
+        sent = {**cookie, **{name: text.replace("HERE", here) for name, text in headers.items()}}
         assert (await client.post("/v1/hold", {"addon": "a"}, token=None, headers=sent)).status == status
-        assert (await client.get("/v1/tasks", token=None, headers={"Cookie": "session=1"})).status == 200
+        assert (await client.get("/v1/tasks", token=None, headers=cookie)).status == 200
 
 
 async def test_a_session_does_not_cover_a_wrong_credential() -> None:
     """What is presented is judged."""
-    async with serving(also=lambda _: True) as client:
-        assert (await client.get("/v1/tasks", token="wrong")).status == 401
+    async with serving() as client:
+        assert (await client.get("/v1/tasks", token="wrong", headers=await signed_in(client))).status == 401
 
 
 async def test_wrong_credentials_bar_an_address() -> None:

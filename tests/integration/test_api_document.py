@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from receiver.metrics import Metrics
 from receiver.server.api.openapi import openapi
-from receiver.server.app import Door, api, routes
+from receiver.server.app import Door, HttpServer, routes
 from tests.support.addons import artifact, push_addon
 from tests.support.fake_registry import FakeRegistry
 from tests.support.notifications import envelope, event
@@ -130,7 +130,7 @@ def test_every_path_is_documented_and_every_documented_path_is_there() -> None:
         views=world.views,
         is_local=True,
     )
-    there = api(door)
+    there = HttpServer(door)._api
     assert there is not None
     routed = {(path, method) for path, methods in there.routes().items() for method in methods}
     paths = openapi(there.endpoints)["paths"]

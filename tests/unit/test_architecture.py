@@ -78,6 +78,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),
+    "jinja2": ("receiver.server.page",),
     "jsonschema_rs": ("receiver.catalog.schema",),
     "msgspec": ("receiver.document",),
     "prometheus_client": ("receiver.metrics",),
@@ -88,10 +89,15 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 """Every package from outside, and the rooms that speak to it: replacing one touches one room."""
 
-PARTS = {"yarl": "aiohttp"}
+PARTS = {"markupsafe": "jinja2", "yarl": "aiohttp"}
 """Packages that another one brings along as part of its interface."""
 
-DISTRIBUTIONS = {"PyYAML": "yaml", "jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
+DISTRIBUTIONS = {
+    "Jinja2": "jinja2",
+    "PyYAML": "yaml",
+    "jsonschema-rs": "jsonschema_rs",
+    "prometheus-client": "prometheus_client",
+}
 """Distributions whose import name is another one."""
 
 MAX_LINES = 400

@@ -123,7 +123,7 @@ def made(machine: Machine, checkout: Path) -> Iterator[Path]:
     body = f'[ "$1" = --version ] && echo Python 3.11.2 || echo "$*" >>{log}; [ "$1" = - ] && cat >/dev/null; exit 0'
     machine.program("python", body, folder=checkout / ".venv" / "bin")
     (checkout / ".venv" / ".made").touch()
-    for name in ("docker-registry", "promtool", "prometheus"):
+    for name in ("docker-registry", "promtool", "prometheus", "chromium", "npm"):
         machine.program(name, "exit 0")
     yield log
 
@@ -197,7 +197,7 @@ def test_the_exit_code_tells_of_any_failure(
 def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine, checkout: Path) -> None:
     """Without root, and without a package mirror: fewer components, and a word on each."""
     with made(machine, checkout):
-        for name in ("docker-registry", "promtool", "prometheus"):
+        for name in ("docker-registry", "promtool", "prometheus", "chromium", "npm"):
             (machine.folder / name).unlink()
         machine.program("apt-get", "exit 100")
         for name in ("ruff", "mypy", "shellcheck", "pytest"):
@@ -210,7 +210,8 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
         environment = {"PATH": str(machine.folder), "TMPDIR": str(checkout)}
         result = machine.run(checkout, "scripts/test", **environment)
     assert result.returncode == 0, result.stderr
-    assert "sudo apt-get install skopeo umoci libarchive-tools" in result.stdout
+    assert "sudo apt-get install skopeo umoci libarchive-tools systemd chromium" in result.stdout
+    assert "axe-core could not be fetched" in result.stdout
 
 
 @posix

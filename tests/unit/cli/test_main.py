@@ -29,7 +29,7 @@ def commands() -> list[click.Command]:
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order in which people need them."""
     contract = ["serve", "sync", "poll", "replay", "ls", "status"]
-    answers = ["why", "events", "missed", "parked"]
+    answers = ["why", "events", "missed", "parked", "page"]
     operators = ["history", "rollback", "hold", "release", "uninstall", "verify", "doctor"]
     packers = ["export", "push", "import"]
     others = ["register", "completion"]

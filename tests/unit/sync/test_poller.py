@@ -113,3 +113,20 @@ async def test_a_host_that_slept_looks_at_once() -> None:
     await until(lambda: bool(queue.queued()))
     running.cancel()
     assert gaps == [pytest.approx(3600.0)]
+
+
+async def test_it_tells_when_it_asks_again() -> None:
+    """For who wants to know when something is looked at next; nothing where it never does."""
+    clock = ManualClock()
+    queue = ClockedQueue(clock)
+    poller = poller_of(queue, clock)
+    before = poller.next_at
+    assert before is None
+    running = asyncio.create_task(poller.run())
+    await asked(queue, clock, NOW)
+    await until(lambda: poller.next_at is not None)
+    assert poller.next_at == NOW + 300.0
+    running.cancel()
+    off = poller_of(queue, clock, interval=0.0)
+    await off.run()
+    assert off.next_at is None

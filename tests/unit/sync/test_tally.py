@@ -1,7 +1,6 @@
 """Counts of what a request came to, however much of it is listed."""
 
 from receiver.document import replaced as replace
-
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replay import Replayed
 from receiver.sync.tally import Summary, Tally

@@ -1,0 +1,78 @@
+"""What is remembered of each addon is what the journal would say."""
+
+from collections.abc import Collection, Mapping
+
+import pytest
+
+from receiver.sync import recall
+from receiver.sync.recall import Recall
+from receiver.tasks.journal import Activity, Aside, Event, Latest
+from tests.support.sync_fakes import NOW, ClockedQueue, ManualClock
+
+
+class Counting(ClockedQueue):
+    """Counts what is asked of each addon."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock())
+        self.asked: list[str] = []
+
+    async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:
+        self.asked += repositories
+        return await super().latest(repositories)
+
+
+async def sync(journal: Counting, name: str, outcome: str = "installed") -> None:
+    await journal.record([Activity(at=NOW, kind="sync", outcome=outcome, repository=name, document=b"{}")])
+
+
+async def push(journal: Counting, *events: Event) -> None:
+    await journal.replayed([Aside(received=NOW, sender="zot", verdict="replayed", events=events)])
+
+
+async def test_what_comes_later_is_seen_without_asking_anew() -> None:
+    """Of each addon the last push and the last sync, as the journal itself says it."""
+    journal = Counting()
+    found = Recall(journal)
+    names = ["addons/a", "addons/b", "addons/c"]
+    await push(journal, Event(repository="addons/a", tag="v1"))
+    await sync(journal, "addons/a")
+    assert await found.latest(names) == await journal.latest(names)
+    journal.asked.clear()
+    await push(
+        journal,
+        Event(repository="addons/a", tag="v2"),
+        Event(repository="addons/b", left_out="blob"),
+        Event(repository="addons/c", left_out="duplicate"),
+    )
+    await sync(journal, "addons/b", "failed")
+    await sync(journal, "addons/never-asked-for")
+    await journal.record([Activity(at=NOW, kind="operation", outcome="held", repository="addons/a", document=b"{}")])
+    remembered = await found.latest(names)
+    assert journal.asked == []
+    assert remembered == await journal.latest(names)
+
+
+async def test_another_addon_is_asked_for_once() -> None:
+    """Those that are known are not."""
+    journal = Counting()
+    found = Recall(journal)
+    await found.latest(["addons/a"])
+    await sync(journal, "addons/b")
+    await found.latest(["addons/a", "addons/b"])
+    await found.latest(["addons/a", "addons/b"])
+    assert journal.asked == ["addons/a", "addons/b"]
+
+
+async def test_after_a_flood_everything_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is lost."""
+    monkeypatch.setattr(recall, "_MOST_NEWS", 2)
+    journal = Counting()
+    found = Recall(journal)
+    await found.latest(["addons/a"])
+    for _ in range(3):
+        await push(journal, Event(repository="addons/a", tag="v1"))
+    await sync(journal, "addons/a")
+    assert await found.latest(["addons/a"]) == await journal.latest(["addons/a"])
+    await sync(journal, "addons/a", "failed")
+    assert await found.latest(["addons/a"]) == await journal.latest(["addons/a"])
