@@ -1,12 +1,14 @@
 """A look at everything: it counts, compares, and installs nothing."""
 
 import logging
+import threading
 
 import pytest
 
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift
 from receiver.errors import AccessDenied, InstallError, NotInRegistry, Unavailable
+from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.request import PollRequest
 from receiver.tasks.task import EVERYTHING, Trigger
@@ -153,9 +155,13 @@ async def test_a_poll_waits_for_an_addon_that_has_a_task_already() -> None:
     """Who asked for the poll is told of it, and a command does not end in the middle of its installation."""
     world = World()
     world.registry.push("monitoring")
+    world.catalogue.gate = threading.Event()  # it is still being installed when the survey ends
     await world.ask("monitoring", trigger=Trigger.COMMAND)
+    reports: list[Report] = []
     async with world.working():
-        reports = [report async for report in world.engine.execute(PollRequest())]
+        async for report in world.engine.execute(PollRequest()):
+            reports.append(report)
+            world.catalogue.gate.set()
     assert [type(report) for report in reports] == [Surveyed, Outcome]
     assert len(world.catalogue.releases) == 1
 
