@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from receiver.blobs import BlobStore
-from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import remove_tree
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.names import NameLimits
 from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper

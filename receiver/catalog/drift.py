@@ -8,20 +8,12 @@ from pathlib import Path
 
 from receiver.catalog.layout import MANIFEST, Unit
 from receiver.catalog.manifest import AddonManifest
-from receiver.catalog.record import AddonRecord, InstalledRelease, OwnedUnit
+from receiver.catalog.record import AddonRecord, OwnedUnit
 from receiver.catalog.release import Drift, Problem
 from receiver.catalog.shared import SharedManifests
 from receiver.catalog.staging import FILE_MODE, FOLDER_MODE
 from receiver.errors import InvalidManifest
 from receiver.links import is_link, is_plain_folder
-
-
-def is_present(installed: InstalledRelease, catalogue: Path) -> bool:
-    """Whether every folder and manifest of a release is there; their content is not read."""
-    units = [Unit.parse(unit.addon, unit.implementation) for unit in installed.units]
-    return all(
-        is_plain_folder(catalogue / unit.folder) and (catalogue / unit.addon / MANIFEST).is_file() for unit in units
-    )
 
 
 def drift_of(record: AddonRecord, catalogue: Path, manifests: SharedManifests) -> list[Drift]:

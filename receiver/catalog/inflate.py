@@ -14,7 +14,7 @@ from pathlib import Path
 
 from isal import igzip_lib, isal_zlib
 
-from receiver.catalog.archive import ArchiveLimits
+from receiver.catalog.limits import ArchiveLimits
 from receiver.errors import InstallError, UnsafeArchive
 
 _READ = 256 * 1024

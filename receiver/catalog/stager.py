@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from receiver.catalog.archive import ArchiveLimits, Budget
+from receiver.catalog.archive import Budget
 from receiver.catalog.filesystem import identity
 from receiver.catalog.gate import Gate
 from receiver.catalog.layout import MANIFEST, Unit
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.local import OwnedFiles, link_local
 from receiver.catalog.manifest import AddonManifest
 from receiver.catalog.record import (

@@ -9,24 +9,28 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from receiver.catalog import filesystem
-from receiver.catalog.archive import ArchiveLimits
-from receiver.catalog.drift import drift_of, is_present
 from receiver.catalog.filesystem import Exchange
 from receiver.catalog.layout import DIGESTS, Unit
+from receiver.catalog.limits import ArchiveLimits
+from receiver.catalog.presence import is_present
 from receiver.catalog.record import AddonRecord, Doubt, Hold, held_text
 from receiver.catalog.records import Records
 from receiver.catalog.release import Drift, Installation, Release
-from receiver.catalog.shared import SharedManifests
-from receiver.catalog.stager import Stager
 from receiver.catalog.transaction import Journal
 from receiver.catalog.transactions import Transactions, cause
 from receiver.document import replaced
 from receiver.errors import AddonHeld, ConfigError, InstallError, NotInstalled
 from receiver.links import is_link, is_plain_folder
 from receiver.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from receiver.catalog.shared import SharedManifests
+    from receiver.catalog.stager import Stager
 
 KEPT_RELEASES = 3
 """Of a repository, the installed one included, unless the settings say another number."""
@@ -59,18 +63,32 @@ class CatalogStore:
             sweep=sweep,
             clock=clock,
         )
-        self._manifests = SharedManifests(catalogue=catalogue, records=self._records)
-        self._stager = Stager(
-            catalogue=catalogue,
+        self._limits = limits
+        self._keep = keep
+        self._clock = clock
+        self._locks: dict[str, threading.RLock] = {}
+        self._locks_guard = threading.Lock()
+
+    @cached_property
+    def _manifests(self) -> "SharedManifests":
+        from receiver.catalog.shared import SharedManifests  # noqa: PLC0415 - YAML, for those who install or verify
+
+        return SharedManifests(catalogue=self.catalogue, records=self._records)
+
+    @cached_property
+    def _stager(self) -> "Stager":
+        """Most syncs find nothing new, and do not pay for what unpacks."""
+        from receiver.catalog.stager import Stager  # noqa: PLC0415 - see above
+
+        return Stager(
+            catalogue=self.catalogue,
             backups=self.backups,
             records=self._records,
             manifests=self._manifests,
-            limits=limits,
-            keep=keep,
-            clock=clock,
+            limits=self._limits,
+            keep=self._keep,
+            clock=self._clock,
         )
-        self._locks: dict[str, threading.RLock] = {}
-        self._locks_guard = threading.Lock()
 
     def prepare(self) -> None:
         """Create what is missing, check that exchanging can work, and finish or drop what a crash interrupted.
@@ -159,6 +177,8 @@ class CatalogStore:
             NotInstalled: nothing was.
             InstallError: a file cannot be read, or the record is damaged.
         """
+        from receiver.catalog.drift import drift_of  # noqa: PLC0415 - see _stager
+
         with self._locked(self._concerned(leaf)):
             record = self._installed(leaf)
             try:

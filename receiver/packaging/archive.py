@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from receiver.catalog.archive import ArchiveLimits, Budget, entries
+from receiver.catalog.archive import Budget, entries
+from receiver.catalog.limits import ArchiveLimits
 from receiver.document import Document, InvalidDocument, decode
 from receiver.errors import (
     DigestMismatch,

@@ -7,7 +7,8 @@ line use it directly, or over HTTP where ``serve`` runs.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from receiver.addon import AddonRepository
 from receiver.document import Value
@@ -16,7 +17,6 @@ from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
-from receiver.sync.recollection import Recollection
 from receiver.sync.replay import Replayed
 from receiver.sync.request import (
     DiscardRequest,
@@ -36,6 +36,9 @@ from receiver.sync.worker import Workers
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Trigger
+
+if TYPE_CHECKING:
+    from receiver.sync.recollection import Recollection
 
 
 class Planned(Value, frozen=True):
@@ -76,7 +79,6 @@ class Engine:
         self._operations = operations
         self._views = views
         self._unannounced = unannounced
-        self._recollection = Recollection(queue=queue, journal=journal, prefix=prefix, clock=clock)
         self._verbs: dict[type[Request], Callable[[Any], AsyncGenerator[Report, None]]] = {
             RememberRequest: self._remember,
             DiscardRequest: self._discard,
@@ -88,6 +90,12 @@ class Engine:
         self._survey = survey
         self._prefix = prefix
         self._clock = clock
+
+    @cached_property
+    def _recollection(self) -> "Recollection":
+        from receiver.sync.recollection import Recollection  # noqa: PLC0415 - every sender, for replays only
+
+        return Recollection(queue=self._queue, journal=self._journal, prefix=self._prefix, clock=self._clock)
 
     async def execute(self, request: Request) -> AsyncGenerator[Report, None]:
         """Carry out ``request``, and say what became of each addon as it ends.

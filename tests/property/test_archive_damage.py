@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from receiver.catalog.archive import ArchiveLimits, Budget, entries
+from receiver.catalog.archive import Budget, entries
 from receiver.catalog.inflate import inflate
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.errors import UnsafeArchive
 from tests.support.tarwriter import BLOCK, GNU, archive, entry, folder, gzipped, long_name, pax, record

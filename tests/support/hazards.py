@@ -14,7 +14,7 @@ from typing import Literal
 
 from receiver.addon import AddonRepository, TagChoice
 from receiver.blobs import BlobStore
-from receiver.catalog.archive import ArchiveLimits
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.store import CatalogStore
 from receiver.errors import ReceiverError, UnsafeArchive
 from receiver.oci import media

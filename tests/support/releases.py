@@ -7,8 +7,8 @@ from pathlib import Path
 
 from receiver.addon import AddonRepository
 from receiver.catalog import filesystem
-from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.filesystem import Exchange
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.release import Layer, Release, ReleaseUnit
 from receiver.catalog.store import CatalogStore
 from receiver.oci.descriptor import Descriptor

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from receiver.app import archive_limits
-from receiver.catalog.archive import ArchiveLimits, Budget
+from receiver.catalog.archive import Budget
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.names import NameLimits
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.config import Settings, load

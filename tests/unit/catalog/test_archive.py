@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from receiver.catalog.archive import ArchiveLimits, Budget, entries
+from receiver.catalog.archive import Budget, entries
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.names import NameLimits
 from receiver.errors import UnsafeArchive
 from tests.support.tarwriter import BLOCK, GNU, archive, entry, folder, header, long_name, padded, pax, record

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from receiver.catalog import inflate as module
-from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.inflate import inflate
+from receiver.catalog.limits import ArchiveLimits
 from receiver.errors import InstallError, UnsafeArchive
 from tests.support.tarwriter import gzipped
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from receiver.catalog.archive import ArchiveLimits
 from receiver.catalog.gate import Gate
 from receiver.catalog.layout import Unit
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift, Release
 from receiver.catalog.store import CatalogStore

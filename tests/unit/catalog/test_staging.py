@@ -13,7 +13,8 @@ from types import ModuleType
 import pytest
 
 from receiver.catalog import staging
-from receiver.catalog.archive import ArchiveLimits, Budget
+from receiver.catalog.archive import Budget
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.staging import StagedTree, unpack
 from receiver.errors import CatalogError, InstallError, UnsafeArchive
 from tests.support.tarwriter import entry, folder, write_layer

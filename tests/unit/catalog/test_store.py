@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from receiver.catalog import transaction as transactions
-from receiver.catalog.archive import ArchiveLimits
+from receiver.catalog.limits import ArchiveLimits
 from receiver.catalog.store import CatalogStore
 from receiver.errors import ConfigError, InstallError
 from receiver.oci.digest import Digest
