@@ -18,6 +18,7 @@ PURE = (
     "receiver.catalog.archive",
     "receiver.catalog.header",
     "receiver.catalog.layout",
+    "receiver.catalog.limits",
     "receiver.catalog.names",
     "receiver.diagnosis.endpoint",
     "receiver.diagnosis.finding",
