@@ -30,7 +30,7 @@ from receiver.sync.status import (
 )
 from receiver.sync.story import Story, steps
 from receiver.sync.survey import Survey
-from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Wanted
+from receiver.tasks.journal import Arrival, Done, Entry, Event, Health, Journal, Latest, Wanted, concerns
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State, Task
 
@@ -154,14 +154,14 @@ class Views:
             syncs={name: _sync_facts(latest[name], sync) for name, sync in syncs.items()},
             last_poll=polled.started + polled.duration if polled is not None else None,
             next_poll=self.next_poll(),
+            named=name,
         )
         return statuses(facts)
 
     async def story(self, addon: str) -> Story:
         """All about ``addon``."""
         repository = str(AddonRepository.named(addon, prefix=self._prefix).name)
-        rows = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
-        status = rows[0] if rows else statuses(Facts(installed={}, desired={repository: DesiredFacts()}))[0]
+        (status,) = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
         page = await self._journal.entries(Wanted(repository=repository), limit=_STORY_ENTRIES)
         latest = (await self._journal.latest([repository]))[repository]
         sync = _sync_of(latest)
@@ -205,19 +205,27 @@ class Views:
         return QueueHealth(tasks=counts, journal=await self._journal.health())
 
     async def _events(self, request: EventsRequest) -> AsyncGenerator[Arrival | Done, None]:
-        start = await self._journal.newest() if request.follow else -1
-        for entry in reversed(await self._page(request)):
-            yield entry
-        while request.follow:
-            for entry in await self._journal.entries_after(request.wanted, number=start, limit=_FOLLOWED):
-                start = entry.id
+        if not request.follow:
+            for entry in reversed(await self._page(request, request.before)):
                 yield entry
-            await self._journal.news(_HEARTBEAT)
+            return
+        start = await self._journal.newest()
+        for entry in reversed(await self._page(request, start + 1)):
+            yield entry
+        seen = -1
+        while True:
+            seen = await self._journal.news(_HEARTBEAT, seen=seen)
+            more = True
+            while more:
+                entries = await self._journal.entries_after(request.wanted, number=start, limit=_FOLLOWED)
+                more = len(entries) == _FOLLOWED
+                for entry in entries:
+                    start = entry.id
+                    yield entry
 
-    async def _page(self, request: EventsRequest) -> list[Entry]:
+    async def _page(self, request: EventsRequest, before: int | None) -> list[Entry]:
         """The last entries that are wanted, however many others lie between."""
         found: list[Entry] = []
-        before = request.before
         while len(found) < request.limit:
             page = await self._journal.entries(request.wanted, limit=request.limit - len(found), before=before)
             found += page.entries
@@ -287,7 +295,7 @@ def _first_announcements(repository: str, entries: Iterable[Entry]) -> dict[str,
     for entry in entries:
         if isinstance(entry, Arrival) and entry.verdict != "replayed":
             for event in entry.events:
-                if event.repository == repository and event.digest is not None:
+                if concerns(event, repository) and event.digest is not None:
                     found[event.digest] = _facts(entry, event)
     return found
 
@@ -296,7 +304,7 @@ def _event_facts(repository: str, latest: Latest) -> EventFacts | None:
     event = latest.event
     if event is None:
         return None
-    return _facts(event, next((about for about in event.events if about.repository == repository), None))
+    return _facts(event, next((about for about in event.events if concerns(about, repository)), None))
 
 
 def _facts(event: Arrival, named: Event | None) -> EventFacts:

@@ -1,5 +1,8 @@
 -- Version 2 of the queue's file: the journal keeps everything that arrived and was done, and can be asked.
 
+-- By the kind of an error its remedy is told.
+ALTER TABLE task ADD COLUMN error_kind TEXT;
+
 -- All entries have their numbers from one stream: a delivery takes as many as it has bytes (limits.weight), anything else
 -- takes one. So the order of the numbers is that of the journal, across its three tables.
 

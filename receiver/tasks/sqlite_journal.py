@@ -35,6 +35,7 @@ class SqliteJournal:
         self._notes: list[Aside] = []
         self._settling: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._told = 0
 
     async def deliveries(
         self,
@@ -106,13 +107,19 @@ class SqliteJournal:
         """See `Journal.newest`."""
         return await self._asked(entries.newest)
 
-    async def news(self, seconds: float) -> None:
+    async def news(self, seconds: float, *, seen: int | None = None) -> int:
         """See `Journal.news`."""
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await waiting
+        if seen is None or seen == self._told:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await waiting
+            finally:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
+        return self._told
 
     async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:
         """See `Journal.latest`."""
@@ -175,6 +182,7 @@ class SqliteJournal:
             await self._settle()
 
     def _tell(self) -> None:
+        self._told += 1
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():

@@ -186,8 +186,8 @@ WHERE excluded.due < due OR excluded.force > force OR excluded.revives > revives
 -- name: requeue
 -- A task that comes back. It joins one that was queued meanwhile, which is the newer wish and keeps its looks; the
 -- failures are those of the repository and count on.
-INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error)
-VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error)
+INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error, error_kind)
+VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :error_kind)
 ON CONFLICT (repository, state) DO UPDATE SET
   trigger = CASE WHEN excluded.revives > revives THEN excluded.trigger ELSE trigger END,
   revives = max(revives, excluded.revives),
@@ -195,7 +195,8 @@ ON CONFLICT (repository, state) DO UPDATE SET
   created = min(created, excluded.created),
   attempts = max(attempts, excluded.attempts),
   force = max(force, excluded.force),
-  error = coalesce(excluded.error, error);
+  error = coalesce(excluded.error, error),
+  error_kind = CASE WHEN excluded.error IS NULL THEN error_kind ELSE excluded.error_kind END;
 
 -- name: lease
 -- A time further away than any that is ever set was set before the clock was put back: it is due.
@@ -207,7 +208,7 @@ WHERE id = (
     AND (:only IS NULL OR repository IN (SELECT value FROM json_each(:only)))
   ORDER BY due, id LIMIT 1
 )
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: renew
 UPDATE task SET until = :until WHERE token = :token;
@@ -215,27 +216,29 @@ UPDATE task SET until = :until WHERE token = :token;
 -- name: take
 -- The task of a lease, which ends here; no row: the lease is lost.
 DELETE FROM task WHERE token = :token
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: take_overdue
 -- The tasks of all leases that ran out by ``now``; of all leases where it is NULL.
 DELETE FROM task WHERE state = 'leased' AND (:now IS NULL OR until <= :now)
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: park
 -- Replaces an older parked task of the repository.
-INSERT OR REPLACE INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error, digest)
-VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :digest);
+INSERT OR REPLACE INTO task
+  (repository, state, trigger, revives, due, created, attempts, looks, force, error, error_kind, digest)
+VALUES
+  (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :error_kind, :digest);
 
 -- name: discard
 DELETE FROM task WHERE state = 'parked' AND repository IN (SELECT value FROM json_each(:repositories));
 
 -- name: tasks
-SELECT repository, state, trigger, due, created, attempts, looks, force, error, digest
+SELECT repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest
 FROM task ORDER BY repository, state;
 
 -- name: parked
-SELECT repository, state, trigger, due, created, attempts, looks, force, error, digest
+SELECT repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest
 FROM task WHERE repository = :repository AND state = 'parked';
 
 -- name: next_due

@@ -13,7 +13,7 @@ from receiver.tasks.limits import LONGEST_WAIT
 from receiver.tasks.statements import text
 from receiver.tasks.task import TRANSITIONS, Lease, State, Task, Trigger
 
-_Row = tuple[str, str, str, float, float, int, int, int, str | None, str | None]
+_Row = tuple[str, str, str, float, float, int, int, int, str | None, str | None, str | None]
 
 
 def lease(
@@ -133,7 +133,7 @@ def _floor(connection: sqlite3.Connection) -> int:
 
 
 def _task(row: _Row) -> Task:
-    repository, state, trigger, due, created, attempts, looks, force, error, digest = row
+    repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest = row
     return Task(
         repository=repository,
         state=State(state),
@@ -144,6 +144,7 @@ def _task(row: _Row) -> Task:
         looks=looks,
         force=bool(force),
         error=error,
+        error_kind=error_kind,
         digest=digest,
     )
 
@@ -159,6 +160,7 @@ def _values(task: Task) -> dict[str, object]:
         "looks": task.looks,
         "force": task.force,
         "error": task.error,
+        "error_kind": task.error_kind,
         "digest": task.digest,
     }
 

@@ -119,7 +119,7 @@ def _lines(file: str) -> TextIO:
 
 def _from_file(file: str, lines: TextIO, settings: Settings, results: Results, *, dry_run: bool) -> Iterator[Request]:
     """Notes of the events of ``file``, some at a time, and in the end the addons that they name."""
-    found = Replayed()
+    found, asked = Replayed(), time.time()
     notes = list[Aside]()
     with lines, reading(lines) as told:
         for number, decoded in read(told, prefix=settings.repository_prefix, found=found):
@@ -139,7 +139,7 @@ def _from_file(file: str, lines: TextIO, settings: Settings, results: Results, *
         len(found.problems),
     )
     results.add(found)
-    yield ReplayRequest(repositories=tuple(sorted(found.repositories)), dry_run=dry_run)
+    yield ReplayRequest(repositories=tuple(sorted(found.repositories)), dry_run=dry_run, asked=asked)
 
 
 def _origin(file: str, number: int) -> str:
