@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from receiver.document import parse
+from receiver.sync.outcome import Outcome
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Step, Story
 from receiver.sync.unannounced import MissedPush
@@ -50,6 +51,11 @@ def story_document(story: Story) -> Document:
         "steps": [_step(step) for step in story.steps],
         "entries": [entry_document(entry) for entry in story.entries],
     }
+
+
+def outcome_document(outcome: Outcome) -> Document:
+    """What became of a look at an addon."""
+    return {key: iso(value) if key in _TIMES_OF_DEEDS else value for key, value in asdict(outcome).items()}
 
 
 def entry_document(entry: Entry) -> Document:

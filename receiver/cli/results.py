@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from receiver.cli.output import print_json
-from receiver.documents import iso
+from receiver.documents import outcome_document
 from receiver.report import describe, summary
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
@@ -69,13 +69,8 @@ class Results:
         document: dict[str, Any] = {
             "summary": {"synced": synced, "skipped": skipped, "failed": failed},
             "errors": self.errors,
-            "addons": [_outcome(outcome) for outcome in self._outcomes],
+            "addons": [outcome_document(outcome) for outcome in self._outcomes],
         }
         if self.replayed is not None:
             document["replayed"] = asdict(self.replayed)
         return document
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    times = {"asked": iso(outcome.asked), "started": iso(outcome.started), "visible": iso(outcome.visible)}
-    return {**asdict(outcome), **times}

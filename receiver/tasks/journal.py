@@ -73,7 +73,7 @@ class Activity(Value, frozen=True):
     document: bytes
 
 
-class Arrival(Value, frozen=True):
+class Arrival(Value, frozen=True, tag="arrival"):
     """A delivery as the journal lists it."""
 
     id: int
@@ -91,7 +91,7 @@ class Arrival(Value, frozen=True):
     count: int = 1
 
 
-class Done(Value, frozen=True):
+class Done(Value, frozen=True, tag="done"):
     """An activity as the journal lists it."""
 
     id: int
