@@ -30,6 +30,8 @@ from receiver.tasks.statements import text
 
 _MOST_LOOKED_AT = 4096
 """Entries that one question reads: some tens of milliseconds, in which no delivery is answered."""
+_LATE = 2.0
+"""Seconds by which a note may be entered after deliveries that came after it."""
 _PIECE = 256
 _BEYOND = 2**62
 
@@ -112,7 +114,7 @@ def _matching(
 def _within_time(connection: sqlite3.Connection, wanted: Wanted, after: int, before: int) -> tuple[int, int]:
     """The numbers between which all is that has the time."""
     if wanted.until is not None:
-        row = connection.execute(text("number_at_or_after"), {"when": wanted.until}).fetchone()
+        row = connection.execute(text("number_at_or_after"), {"when": wanted.until + _LATE}).fetchone()
         before = before if row is None else min(before, row[0])
     if wanted.since is not None:
         row = connection.execute(text("number_before"), {"when": wanted.since}).fetchone()

@@ -47,10 +47,11 @@ CREATE TABLE activity (
   document   BLOB NOT NULL
 );
 
--- When deliveries could be answered: those before number ``last``, and not before the row before it. A row a commit.
+-- When deliveries could be answered: those before number ``last``, and not before the row before it. A row a commit;
+-- without a time for those of which a crash left none.
 CREATE TABLE answer (
   last INTEGER PRIMARY KEY,
-  at   REAL NOT NULL
+  at   REAL
 );
 
 -- An index of words (ledger.words) that is written in large pieces, behind the answers of deliveries.

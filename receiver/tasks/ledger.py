@@ -16,7 +16,7 @@ from receiver.tasks.statements import run_rows, text
 _MANY = 4096
 """Notes and mentions that wait at most: then notes are counted, and mentions are written with the next delivery."""
 _SWEEP_EVERY = 1024
-"""Numbers without a body between two looks at how many entries there are."""
+"""Entries without a body between two looks at how many there are."""
 
 
 def words(events: Iterable[Event], *, sender: str, verdict: str) -> Iterator[str]:
@@ -47,15 +47,22 @@ class Ledger:
         self._mentions: list[tuple[int, str]] = []
         self._notes: list[Aside] = []
         self._excess = 0
-        self._answers: list[tuple[int, float]] = []
+        self._answers: list[tuple[int, float | None]] = []
         self._answered = 0
         self._settled: tuple[int, int] | None = None
-        self._swept = 0
+        self._unswept = 0
+        self._counts: dict[str, int] | None = None
+        """Of the entries without a body, as far as they were counted."""
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read where the journal stands; what was not settled when a process died is found in its entries."""
         self.begin, self.end = bounds(connection)
+        self._counts = None
         self._answered = self.end
+        (told,) = connection.execute(text("answered")).fetchone()
+        if max(told, self._answers[-1][0] if self._answers else 0) < self.end:
+            # Of what a crash left in between, nobody knows: the next answer is not theirs.
+            self._answers.append((self.end, None))
         self._terms = {word: number for number, word in connection.execute(text("terms"))}
         self._mentions = []
         for number, found in _unindexed(connection):
@@ -119,13 +126,19 @@ class Ledger:
             about = (aside.received, aside.answered, aside.sender, aside.verdict, aside.reason, aside.address)
             rows.append((number, *about, aside.origin, aside.count, encode(aside.events).decode()))
         run_rows(connection, "set_aside", rows)
+        self._added("aside", len(rows))
 
     def record(self, connection: sqlite3.Connection, activity: Activity) -> None:
         """Write what was done."""
         number = self.number(1)
         row = (number, activity.at, activity.kind, activity.outcome, activity.repository, activity.document)
         run_rows(connection, "record", [row])
+        self._added("activity", 1)
         self.mention(number, words_of_activity(activity.kind, activity.repository))
+
+    def recount(self) -> None:
+        """Entries were forgotten elsewhere."""
+        self._counts = None
 
     def forget_words(self, connection: sqlite3.Connection) -> None:
         """Forget the words that no entry is found by any more."""
@@ -166,12 +179,23 @@ class Ledger:
         run_rows(connection, "mention", sorted({(self._terms[word], number) for number, word in self._mentions}))
         self._mentions = []
 
+    def _added(self, table: str, count: int) -> None:
+        self._unswept += count
+        if self._counts is not None:
+            self._counts[table] += count
+
     def _bound(self, connection: sqlite3.Connection) -> None:
-        """Entries without a body are bounded by their number."""
-        if self.end - self._swept >= _SWEEP_EVERY:
-            self._swept = self.end
-            for name in ("bound_asides", "bound_activities"):
-                connection.execute(text(name), {"most": self._most})
+        """Entries without a body are bounded by their number. To count them takes as long as to read them: once."""
+        if self._unswept < _SWEEP_EVERY:
+            return
+        self._unswept = 0
+        if self._counts is None:
+            asides, activities = connection.execute(text("counts")).fetchone()
+            self._counts = {"aside": asides, "activity": activities}
+        for table, name in (("aside", "bound_asides"), ("activity", "bound_activities")):
+            excess = self._counts[table] - self._most
+            if excess > 0:
+                self._counts[table] -= connection.execute(text(name), {"excess": excess}).rowcount
 
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int]:

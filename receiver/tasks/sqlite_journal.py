@@ -142,8 +142,13 @@ class SqliteJournal:
 
     async def _in_pieces(self, work: Callable[[sqlite3.Connection], int]) -> int:
         """Forget until there is nothing left to forget; how much."""
+
+        def piece(connection: sqlite3.Connection) -> int:
+            self._ledger.recount()
+            return work(connection)
+
         count = 0
-        while some := await self._writer.run(work):
+        while some := await self._writer.run(piece):
             count += some
         return count
 
@@ -170,10 +175,12 @@ class SqliteJournal:
         def work(connection: sqlite3.Connection) -> None:
             self._loading.load(connection)
             self._ledger.note(notes)
+            notes.clear()  # the ledger has them, also where the transaction fails or is done again
             self._ledger.settle(connection)
 
+        told = bool(notes)
         settled = self._writer.run(work)
-        if notes:
+        if told:
             self._tell()
         return settled
 

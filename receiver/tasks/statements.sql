@@ -77,10 +77,16 @@ SELECT min(id) FROM (
   SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM aside UNION ALL SELECT min(id) FROM activity);
 
 -- name: bound_asides
-DELETE FROM aside WHERE id <= (SELECT id FROM aside ORDER BY id DESC LIMIT 1 OFFSET :most);
+DELETE FROM aside WHERE id IN (SELECT id FROM aside ORDER BY id LIMIT :excess);
 
 -- name: bound_activities
-DELETE FROM activity WHERE id <= (SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET :most);
+DELETE FROM activity WHERE id IN (SELECT id FROM activity ORDER BY id LIMIT :excess);
+
+-- name: counts
+SELECT (SELECT count(*) FROM aside), (SELECT count(*) FROM activity);
+
+-- name: answered
+SELECT coalesce(max(last), 0) FROM answer;
 
 -- name: set_aside
 INSERT INTO aside (id, received, answered, sender, verdict, reason, address, origin, count, events)
