@@ -6,4 +6,7 @@
 - ``artifacts``  what is pushed: typical, large, many files, with images
 - ``delivery``   from push to installed, one and many
 - ``intake``     notifications a second
+- ``cost``       what of that journal and metrics cost; ``without`` is the server that keeps and counts nothing
+- ``replaying``  100,000 recorded events from a file
+- ``answers``    what is known of a ``million`` entries, how soon
 """

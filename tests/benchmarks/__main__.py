@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.answers import answers
+from tests.benchmarks.cost import cost
 from tests.benchmarks.delivery import Bench
 from tests.benchmarks.intake import intake
 from tests.benchmarks.measure import Report, Row
+from tests.benchmarks.replaying import replay
 
 _ROOT = Path(__file__).parents[2]
 _MARK = ("<!-- table -->", "<!-- end of table -->")
+NAMES = ("one", "twenty", "large", "many", "images", "intake", "cost", "replay", "journal")
 _MEMORY_GOAL = 100.0
 """MiB, of the receiver in all of the benchmarks."""
 
@@ -23,7 +27,7 @@ _MEMORY_GOAL = 100.0
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("only", nargs="*", help="one, twenty, large, many, images, intake (default: all)")
+    parser.add_argument("only", nargs="*", help=f"some of: {', '.join(NAMES)} (default: all)")
     parser.add_argument("--yardstick", type=Path, default=_ROOT.parent / "shared" / "bench" / "peer-sync.sh")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     arguments = parser.parse_args()
@@ -41,6 +45,9 @@ def main() -> int:
             "many": bench.many,
             "images": bench.images,
             "intake": lambda: intake(root, report),
+            "cost": lambda: cost(root, report),
+            "replay": lambda: replay(root, report),
+            "journal": lambda: answers(root, report),
         }
         for name in arguments.only or everything:
             print(f"… {name}", file=sys.stderr, flush=True)
