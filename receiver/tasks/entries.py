@@ -60,10 +60,24 @@ def after(connection: sqlite3.Connection, wanted: Wanted, *, number: int, limit:
 
 
 def latest(connection: sqlite3.Connection, repositories: Collection[str]) -> dict[str, Latest]:
-    """The last event and the last sync of each."""
-    return {
-        name: Latest(event=_last_event(connection, name), sync=_last_sync(connection, name)) for name in repositories
-    }
+    """The last event and the last sync of each: mostly the last entries that mention it, which are read in one go."""
+    words = [f"{kind} {name}" for name in repositories for kind in ("event", "activity")]
+    last = dict(connection.execute(text("last_mentions"), {"words": encode(words).decode()}).fetchall())
+    entries = _read(connection, list(last.values()))
+    found = {}
+    for name in repositories:
+        event = sync = None
+        if (number := last.get(f"event {name}")) is not None:
+            entry = entries.get(number)
+            event = entry if isinstance(entry, Arrival) else _last_event(connection, name)
+        if (number := last.get(f"activity {name}")) is not None:
+            entry = entries.get(number)
+            if isinstance(entry, Done) and entry.activity.kind == "sync":
+                sync = entry
+            else:
+                sync = _last_sync(connection, name)
+        found[name] = Latest(event=event, sync=sync)
+    return found
 
 
 def health(connection: sqlite3.Connection) -> Health:

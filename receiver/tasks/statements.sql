@@ -122,6 +122,12 @@ SELECT id, sender, verdict, events FROM aside WHERE id >= :up_to ORDER BY id;
 -- name: unindexed_activities
 SELECT id, kind, repository FROM activity WHERE id >= :up_to ORDER BY id;
 
+-- name: last_mentions
+SELECT word, last FROM (
+  SELECT word, (SELECT max(mention.id) FROM mention WHERE mention.term = term.id) AS last
+  FROM term WHERE word IN (SELECT value FROM json_each(:words)))
+WHERE last IS NOT NULL;
+
 -- name: mentions_before
 SELECT id FROM mention WHERE term = (SELECT id FROM term WHERE word = :word) AND id > :after AND id < :before
 ORDER BY id DESC LIMIT :most;
