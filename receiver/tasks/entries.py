@@ -72,10 +72,7 @@ def latest(connection: sqlite3.Connection, repositories: Collection[str]) -> dic
             event = entry if isinstance(entry, Arrival) else _last_event(connection, name)
         if (number := last.get(f"activity {name}")) is not None:
             entry = entries.get(number)
-            if isinstance(entry, Done) and entry.activity.kind == "sync":
-                sync = entry
-            else:
-                sync = _last_sync(connection, name)
+            sync = entry if isinstance(entry, Done) and entry.activity.kind == "sync" else _last_sync(connection, name)
         found[name] = Latest(event=event, sync=sync)
     return found
 
