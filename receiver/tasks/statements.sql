@@ -44,13 +44,18 @@ ORDER BY id;
 SELECT id, sender, received, verdict, reason, address, headers, body, events FROM delivery WHERE id = :id;
 
 -- name: trim_old
-DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT :most);
+-- At most so many rows, and so many bytes from the first of them on: large bodies take their time too.
+DELETE FROM delivery WHERE id IN (
+  SELECT id FROM delivery
+  WHERE received < :before
+    AND id < :bytes + (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT 1)
+  ORDER BY received LIMIT :most);
 
 -- name: trim_below
-DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE id < :floor ORDER BY id LIMIT :most);
-
--- name: trim_all_below
-DELETE FROM delivery WHERE id < :floor;
+DELETE FROM delivery WHERE id IN (
+  SELECT id FROM delivery
+  WHERE id < :floor AND id < :bytes + (SELECT min(id) FROM delivery)
+  ORDER BY id LIMIT :most);
 
 -- name: trim_asides
 -- Only the oldest are looked at: entries are in the order of their numbers, and nearly in that of time.
