@@ -7,9 +7,10 @@ and nothing else: what of the index is missing is made again from the entries.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from receiver.document import decode, encode, replaced
-from receiver.tasks.journal import Activity, Aside, Event
+from receiver.tasks.journal import DUPLICATE, Activity, Aside, Event
 from receiver.tasks.limits import LEAST_WEIGHT
 from receiver.tasks.statements import run_rows, text
 
@@ -19,11 +20,22 @@ _SWEEP_EVERY = 1024
 """Entries without a body between two looks at how many there are."""
 
 
-def words(events: Iterable[Event], *, sender: str, verdict: str) -> Iterator[str]:
+def words(events: Iterable[Event], *, sender: str, verdict: str) -> tuple[str, ...]:
     """What an arrival can be found by. Most are accepted: that is no word to look for."""
-    for event in events:
-        if event.left_out in {None, "duplicate"}:
-            yield f"event {event.repository}"
+    names = [event.repository for event in events if event.left_out is None or event.left_out == DUPLICATE]
+    if len(names) == 1:
+        return _words_of_one(names[0], sender, verdict)
+    return tuple(_words(names, sender, verdict))
+
+
+@lru_cache(maxsize=4096)
+def _words_of_one(name: str, sender: str, verdict: str) -> tuple[str, ...]:
+    """Nearly all deliveries are of one event, for one of a few addons: made once, and one text for all."""
+    return tuple(_words([name], sender, verdict))
+
+
+def _words(names: Iterable[str], sender: str, verdict: str) -> Iterator[str]:
+    yield from (f"event {name}" for name in names)
     yield f"sender {sender}"
     if verdict != "accepted":
         yield f"verdict {verdict}"
@@ -44,7 +56,8 @@ class Ledger:
         """Where the journal begins and ends in the stream of numbers."""
         self._most = journal_bytes // LEAST_WEIGHT
         self._terms: dict[str, int] = {}
-        self._mentions: list[tuple[int, str]] = []
+        self._mentions: dict[str, list[int]] = {}
+        self._mentioned = 0
         self._notes: list[Aside] = []
         self._excess = 0
         self._answers: list[tuple[int, float | None]] = []
@@ -64,7 +77,7 @@ class Ledger:
             # Of what a crash left in between, nobody knows: the next answer is not theirs.
             self._answers.append((self.end, None))
         self._terms = {word: number for number, word in connection.execute(text("terms"))}
-        self._mentions = []
+        self._mentions, self._mentioned = {}, 0
         for number, found in _unindexed(connection):
             self.mention(number, found)
             if self.is_full:
@@ -79,7 +92,13 @@ class Ledger:
 
     def mention(self, number: int, found: Iterable[str]) -> None:
         """The entry can be found by these words."""
-        self._mentions += [(number, word) for word in found]
+        for word in found:
+            numbers = self._mentions.get(word)
+            if numbers is None:
+                numbers = self._mentions[word] = []
+            if not numbers or numbers[-1] != number:
+                numbers.append(number)
+                self._mentioned += 1
 
     def note(self, asides: Sequence[Aside]) -> None:
         """Keep notes until they are written; of too many, their number."""
@@ -90,7 +109,7 @@ class Ledger:
     @property
     def is_full(self) -> bool:
         """Whether too much waits to wait any longer."""
-        return len(self._mentions) >= _MANY
+        return self._mentioned >= _MANY
 
     @property
     def waits(self) -> bool:
@@ -173,11 +192,11 @@ class Ledger:
         connection.execute(text("indexed_up_to"), {"up_to": self.end})
 
     def _write_mentions(self, connection: sqlite3.Connection) -> None:
-        new = sorted({word for _, word in self._mentions} - self._terms.keys())
-        for word in new:
+        for word in sorted(self._mentions.keys() - self._terms.keys()):
             self._terms[word] = connection.execute(text("learn"), {"word": word}).fetchone()[0]
-        run_rows(connection, "mention", sorted({(self._terms[word], number) for number, word in self._mentions}))
-        self._mentions = []
+        found = sorted((self._terms[word], numbers) for word, numbers in self._mentions.items())
+        run_rows(connection, "mention", [(term, number) for term, numbers in found for number in numbers])
+        self._mentions, self._mentioned = {}, 0
 
     def _added(self, table: str, count: int) -> None:
         self._unswept += count
@@ -204,7 +223,7 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
     return (end if begin is None else begin, end)
 
 
-def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterator[str]]]:
+def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterable[str]]]:
     (up_to,) = connection.execute(text("indexed")).fetchone()
     for name in ("unindexed_deliveries", "unindexed_asides"):
         for number, sender, verdict, events in connection.execute(text(name), {"up_to": up_to}):

@@ -1,8 +1,10 @@
-"""``addon-sync`` with a journal that keeps nothing and metrics that count nothing, to measure what they cost."""
+"""``addon-sync`` with a journal that keeps nothing and metrics that count nothing, to measure what they cost.
 
-import sqlite3
-from collections.abc import Sequence
-from typing import Any
+With ``BENCH_KEEP_BODIES`` deliveries are stored with their bodies, as they were before there was more to a journal than
+what a replay needs; what else it has is left out all the same.
+"""
+
+import os
 
 from receiver import metrics
 from receiver.cli import main
@@ -14,25 +16,19 @@ def _nothing(*_: object, **__: object) -> None:
     return None
 
 
-def _forget_journal() -> None:
+def _forget_journal(*, bodies: bool) -> None:
     for name in ("mention", "note", "settle", "committed", "add", "record"):
         setattr(Ledger, name, _nothing)
-    Intakes._store = _nothing  # type: ignore[method-assign] # that is the point
-    ended = Intakes._write
-
-    def write(self: Intakes, connection: sqlite3.Connection, batch: Any) -> None:
-        assert not batch.deliveries
-        ended(self, connection, batch)
-
-    Intakes._write = write  # type: ignore[method-assign] # so that no delivery slips through
+    if not bodies:
+        Intakes._store = _nothing  # type: ignore[method-assign] # that is the point
 
 
-def _forget_metrics(names: Sequence[str]) -> None:
-    for name in names:
+def _forget_metrics() -> None:
+    for name in ("delivery", "ignored", "missed_event", "sync", "registry_bytes", "registry_request"):
         setattr(metrics.Metrics, name, _nothing)
 
 
 if __name__ == "__main__":
-    _forget_journal()
-    _forget_metrics(("delivery", "ignored", "missed_event", "sync", "registry_bytes", "registry_request"))
+    _forget_journal(bodies="BENCH_KEEP_BODIES" in os.environ)
+    _forget_metrics()
     main()
