@@ -63,6 +63,7 @@ class Parts:
     operations: Operations
     views: Views
     retention: Retention
+    chronicle: Chronicle
 
 
 def archive_limits(settings: Settings) -> ArchiveLimits:
@@ -205,19 +206,23 @@ async def opened(
             prefix=settings.repository_prefix,
             clock=time.time,
         )
-        yield Parts(
-            settings=settings,
-            queue=queue,
-            store=store,
-            registry=registry,
-            syncer=worker,
-            workers=workers,
-            engine=engine,
-            operations=operations,
-            views=views,
-            retention=retention,
-        )
-        await chronicle.settle()
+        try:
+            yield Parts(
+                settings=settings,
+                queue=queue,
+                store=store,
+                registry=registry,
+                syncer=worker,
+                workers=workers,
+                engine=engine,
+                operations=operations,
+                views=views,
+                retention=retention,
+                chronicle=chronicle,
+            )
+        finally:
+            # What was done is written down, however it ends.
+            await chronicle.settle()
         await retention.settle()
     finally:
         await registry.close()

@@ -291,6 +291,7 @@ async def _shut_down(
 async def _leave(parts: app.Parts) -> None:
     """End the process beside a thread that still installs: the next start finishes that or drops it."""
     _log.warning("an installation is still running: the next start finishes it, or drops it and begins again")
+    await parts.chronicle.settle()
     await parts.queue.close()
     logging.shutdown()
     os._exit(0)

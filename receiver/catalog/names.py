@@ -145,3 +145,8 @@ def _judge_meaning(plain: str) -> None:
 
 def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def tellable(path: str) -> str:
+    """The path of an operator's file as text that can be stored and sent: bytes that are no UTF-8 as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -17,6 +17,7 @@ from receiver.catalog import filesystem
 from receiver.catalog.filesystem import Exchange
 from receiver.catalog.layout import DIGESTS, Unit
 from receiver.catalog.limits import ArchiveLimits
+from receiver.catalog.names import tellable
 from receiver.catalog.presence import is_present
 from receiver.catalog.record import AddonRecord, Doubt, Hold, held_text
 from receiver.catalog.records import Records
@@ -168,7 +169,7 @@ class CatalogStore:
         units = [Unit.parse(unit.addon, unit.implementation) for unit in installed.units]
         roots = [self.backups / name / installed.backup for name in sorted({*map(str, _leaves(units))})]
         found = [path for root in roots if is_plain_folder(root) for path in root.rglob("*") if not path.is_dir()]
-        return sorted(map(str, found))
+        return sorted(tellable(str(path)) for path in found)
 
     def verify(self, leaf: str) -> list[Drift]:
         """Compare what was installed from ``leaf`` with the catalogue, file by file; nothing installs it meanwhile.

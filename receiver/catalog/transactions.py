@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receiver.catalog.filesystem import Exchange
+from receiver.catalog.names import tellable
 from receiver.catalog.records import Records
 from receiver.catalog.release import Installation
 from receiver.catalog.transaction import Journal, Transaction
@@ -119,7 +120,7 @@ class Transactions:
         self._report_kept(journal.leaf, kept)
         installed = journal.record.installed
         files = sum(len(unit.files) for unit in installed.units) if installed is not None else 0
-        return Installation(files=files, kept=tuple(kept), visible=visible)
+        return Installation(files=files, kept=tuple(map(tellable, kept)), visible=visible)
 
     def _drop(self, transaction: Transaction, held: frozenset[str], journal: Journal | None) -> None:
         """Tidy up. What cannot be removed waits for the next start or, while it is a promise, for `_finish`."""

@@ -24,6 +24,8 @@ from receiver.sync.engine import Report
 from receiver.sync.request import Request
 from receiver.sync.wire import REQUESTS, End, Failure, read_request, write_report
 
+_MOST_BODY = 16 * 1024 * 1024
+"""Bytes of a request, whatever senders may send: the names of all addons, or the notes of a replayed file."""
 _SIGN_OF_LIFE = 15.0
 """Seconds without a report, after which an empty line is sent."""
 
@@ -63,7 +65,7 @@ class Control:
     def _request(self, kind: str) -> Handler:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             try:
-                body = await read_body(request, limit=self._limits.body, seconds=self._limits.body_seconds)
+                body = await read_body(request, limit=_MOST_BODY, seconds=self._limits.body_seconds)
                 wanted = read_request(kind, body)
             except (InvalidDocument, ReceiverError) as error:
                 return refusal(400, str(error))

@@ -56,6 +56,8 @@ Report = Outcome | Surveyed | Replayed | Planned | MissedPush | Changed | Verifi
 class _Wanted(Value, frozen=True):
     names: tuple[str, ...]
     trigger: Trigger
+    asked: float
+    """In seconds since the epoch: what has arrived since then, and notes of what is replayed, are what led to it."""
     force: bool = False
     replayed: Replayed | None = None
 
@@ -121,7 +123,7 @@ class Engine:
     async def _look(self, request: SyncRequest | PollRequest | ReplayRequest) -> AsyncGenerator[Report, None]:
         started = self._clock()
         try:
-            wanted = await self._wanted(request)
+            wanted = await self._wanted(request, started)
         except RegistryError as error:
             # As a poll says it: there is no list of addons.
             yield Surveyed(started=started, duration=self._clock() - started, error=str(error))
@@ -171,23 +173,24 @@ class Engine:
             yield Surveyed(started=started, duration=self._clock() - started, error=str(error))
             return
         if request.sync:
-            wanted = _Wanted(names=tuple(dict.fromkeys(names)), trigger=Trigger.REPLAY)
+            wanted = _Wanted(names=tuple(dict.fromkeys(names)), trigger=Trigger.REPLAY, asked=started)
             async with aclosing(self._follow(wanted)) as outcomes:
                 async for outcome in outcomes:
                     yield outcome
 
-    async def _wanted(self, request: SyncRequest | PollRequest | ReplayRequest) -> _Wanted:
+    async def _wanted(self, request: SyncRequest | PollRequest | ReplayRequest, now: float) -> _Wanted:
         if isinstance(request, PollRequest):
-            return _Wanted(names=(EVERYTHING,), trigger=Trigger.POLL)
+            return _Wanted(names=(EVERYTHING,), trigger=Trigger.POLL, asked=now)
         if isinstance(request, SyncRequest):
             if request.addons:
                 names = tuple(self._repository(addon).name for addon in request.addons)
             else:
                 names = tuple(repository.name for repository in await self._survey.discover())
             trigger = Trigger.OVERRIDE if request.allow_downgrade else Trigger.COMMAND
-            return _Wanted(names=names, trigger=trigger, force=request.force)
+            return _Wanted(names=names, trigger=trigger, asked=now, force=request.force)
         found = await self._recollection.collect(request)
-        return _Wanted(names=tuple(sorted(found.repositories)), trigger=Trigger.REPLAY, replayed=found)
+        asked = min(now, request.asked or now)
+        return _Wanted(names=tuple(sorted(found.repositories)), trigger=Trigger.REPLAY, asked=asked, replayed=found)
 
     async def _follow(self, wanted: _Wanted) -> AsyncGenerator[Outcome | Surveyed, None]:
         """Queue what is wanted and pass on the first outcome of each that began after that."""
@@ -199,7 +202,9 @@ class Engine:
             # The queue does things in the order in which they were asked for, so a task that is taken in a later turn
             # knows of this request. Times would not tell: clocks have ticks, and are set back.
             asked = self._workers.turn
-            await self._queue.enqueue(wanted.names, trigger=wanted.trigger, now=self._clock(), force=wanted.force)
+            await self._queue.enqueue(
+                wanted.names, trigger=wanted.trigger, now=wanted.asked, due=self._clock(), force=wanted.force
+            )
             waiting, early = {str(name) for name in wanted.names}, dict[str, Outcome]()
             while waiting:
                 outcome = await ended.get()

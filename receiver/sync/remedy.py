@@ -34,5 +34,7 @@ def remedy(kind: str | None, *, addon: str, parked: bool) -> str:
 
 
 def _nearest(kind: str) -> type[errors.ReceiverError]:
-    error = getattr(errors, kind, errors.ReceiverError)
+    error = getattr(errors, kind, None)
+    if not isinstance(error, type) or not issubclass(error, errors.ReceiverError):
+        return errors.ReceiverError  # of another version
     return next((above for above in error.__mro__ if above in _BY_KIND), errors.ReceiverError)

@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
-from receiver.document import InvalidDocument, encode, parse
+from receiver.document import InvalidDocument, parse
 from receiver.errors import DeliveryError
-from receiver.webhook.decode import decode
+from receiver.webhook.decode import decode, understand
 from receiver.webhook.event import Decoded, Delivery, PushEvent
 
 # A string ends with its line, closed or not, and nothing of it is tried again: one pass over any line.
@@ -51,11 +51,10 @@ def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> Generator[tup
     Taken are envelopes and single events of any supported sender, and recordings of both headers and body
     (``{"headers": {…}, "body": …}``). What cannot be read is noted and does not stop the rest.
     """
-    for number, text in documents(lines):
+    for number, text, document in _split(lines):
         found.documents += 1
         try:
-            delivery = _delivery(parse(text.encode("utf-8", "surrogateescape")))
-            decoded = decode(delivery, prefix=prefix)
+            decoded = _decoded(_parsed(text) if document is None else document, prefix)
         except (InvalidDocument, DeliveryError) as error:
             found.problems.append(f"line {number}: {error}")
             continue
@@ -69,22 +68,45 @@ def documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     A document ends where its brackets close. A line that starts a new one while another is open shows that the open
     one is cut off: it is given as it is, for its reader to refuse.
     """
+    for number, text, _ in _split(lines):
+        yield number, text
+
+
+def _split(lines: Iterable[str]) -> Iterator[tuple[int, str, object]]:
+    """As `documents`, with what was read where a line is a whole document, as nearly all are; else with None."""
     start, depth, kept = 0, 0, list[str]()
     for number, (line, following) in enumerate(pairwise(chain(lines, [""])), start=1):
         if kept and _starts_anew(line, kept, following):
-            yield start, "".join(kept)
+            yield start, "".join(kept), None
             kept, depth = [], 0
         if not kept:
             if not line.strip():
+                continue
+            if (document := _whole(line)) is not None:
+                yield number, line, document
                 continue
             start = number
         kept.append(line)
         depth += _depth(line)
         if depth <= 0:
-            yield start, "".join(kept)
+            yield start, "".join(kept), None
             kept, depth = [], 0
     if kept:
-        yield start, "".join(kept)
+        yield start, "".join(kept), None
+
+
+def _whole(line: str) -> object:
+    """The document that ``line`` is, or None where it is none: reading it costs less than counting its brackets."""
+    if not line.startswith("{") or not line.rstrip().endswith("}"):
+        return None
+    try:
+        return _parsed(line)
+    except InvalidDocument:
+        return None
+
+
+def _parsed(text: str) -> object:
+    return parse(text.encode("utf-8", "surrogateescape"))
 
 
 def _starts_anew(line: str, kept: Sequence[str], following: str) -> bool:
@@ -104,19 +126,13 @@ def _depth(line: str) -> int:
     return sum({"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0) for match in _STRUCTURE.finditer(line))
 
 
-def _delivery(document: object) -> Delivery:
+def _decoded(document: object, prefix: str) -> Decoded:
     headers: Mapping[str, str] = {}
     if isinstance(document, dict) and isinstance(document.get("headers"), dict) and "body" in document:
         headers = {str(name).lower(): str(value) for name, value in document["headers"].items()}
         document = document["body"]
+        if isinstance(document, str):
+            return decode(Delivery(headers=headers, body=document.encode()), prefix=prefix)
     if isinstance(document, dict) and "events" not in document and "target" in document:
         document = {"events": [document]}
-    return Delivery(headers=headers, body=_body(document))
-
-
-def _body(document: object) -> bytes:
-    try:
-        return document.encode() if isinstance(document, str) else encode(document)
-    except (ValueError, RecursionError) as error:
-        # What can be read cannot always be written: nesting, and numbers of thousands of digits.
-        raise InvalidDocument(f"not one valid JSON document: {error}") from error
+    return understand(headers, document, prefix=prefix)

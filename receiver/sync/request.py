@@ -37,6 +37,8 @@ class ReplayRequest(Value, frozen=True):
     quarantined: bool = False
     dry_run: bool = False
     """Only say what it would lead to."""
+    asked: float | None = None
+    """When a person asked for it, in seconds since the epoch, where what they gave was read since; None: just now."""
 
 
 class RememberRequest(Value, frozen=True):

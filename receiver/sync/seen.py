@@ -6,7 +6,7 @@ from functools import lru_cache
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.status import DesiredFacts, EventFacts, InstalledFacts, SyncFacts
-from receiver.tasks.journal import Arrival, Entry, Event, Latest
+from receiver.tasks.journal import Arrival, Entry, Event, Latest, concerns
 
 read_once = lru_cache(maxsize=1024)(read)
 """The last syncs of all addons are read for every look at them."""
@@ -24,7 +24,7 @@ def first_announcements(repository: str, entries: Iterable[Entry]) -> dict[str, 
     for entry in entries:
         if isinstance(entry, Arrival) and entry.verdict != "replayed":
             for event in entry.events:
-                if event.repository == repository and event.digest is not None:
+                if concerns(event, repository) and event.digest is not None:
                     found[event.digest] = _facts(entry, event)
     return found
 
@@ -34,7 +34,7 @@ def event_facts(repository: str, latest: Latest) -> EventFacts | None:
     event = latest.event
     if event is None:
         return None
-    return _facts(event, next((about for about in event.events if about.repository == repository), None))
+    return _facts(event, next((about for about in event.events if concerns(about, repository)), None))
 
 
 def _facts(event: Arrival, named: Event | None) -> EventFacts:

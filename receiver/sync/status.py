@@ -97,22 +97,27 @@ class Facts(Value, frozen=True):
     syncs: Mapping[str, SyncFacts] = field(default_factory=dict)
     last_poll: float | None = None
     next_poll: float | None = None
+    named: str | None = None
+    """A repository that was asked for by name: it has a row whether or not anything is known of it."""
 
 
 def statuses(facts: Facts) -> list[AddonStatus]:
-    """One row for every repository that is installed, desired, held, or has a task; by name."""
+    """One row for every repository that is installed, desired, held, named, or has a task; by name."""
     by_repository: dict[str, dict[State, Task]] = {}
     for task in facts.tasks:
         if task.repository != EVERYTHING:
             by_repository.setdefault(task.repository, {})[task.state] = task
-    names = sorted({*facts.installed, *facts.desired, *by_repository, *facts.holds})
-    return [_status(name, facts, by_repository.get(name, {})) for name in names]
+    names = {*facts.installed, *facts.desired, *by_repository, *facts.holds}
+    if facts.named is not None:
+        names.add(facts.named)
+    return [_status(name, facts, by_repository.get(name, {})) for name in sorted(names)]
 
 
 def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus:
     installed, desired, hold = facts.installed.get(name), facts.desired.get(name), facts.holds.get(name)
     queued, parked = tasks.get(State.QUEUED), tasks.get(State.PARKED)
-    error = next((task.error for task in (queued, parked) if task is not None and task.error), None)
+    failed = next((task for task in (queued, parked) if task is not None and task.error), None)
+    error = failed.error if failed is not None else None
     sync = facts.syncs.get(name)
     looks = [when for when in (sync.ended if sync is not None else None, facts.last_poll) if when is not None]
     return AddonStatus(
@@ -124,7 +129,7 @@ def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus
         next_attempt=queued.due if queued else None,
         attempts=max((task.attempts for task in tasks.values()), default=0),
         error=error or (desired.error if desired else None),
-        remedy=_remedy(name, error, sync, parked=parked is not None),
+        remedy=_remedy(name, failed),
         last_event=facts.events.get(name),
         last_sync=sync,
         last_look=max(looks, default=None),
@@ -132,11 +137,10 @@ def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus
     )
 
 
-def _remedy(name: str, error: str | None, sync: SyncFacts | None, *, parked: bool) -> str | None:
-    if error is None:
+def _remedy(name: str, failed: Task | None) -> str | None:
+    if failed is None:
         return None
-    kind = sync.error_kind if sync is not None and sync.error == error else None
-    return remedy(kind, addon=name.rpartition("/")[2], parked=parked)
+    return remedy(failed.error_kind, addon=name.rpartition("/")[2], parked=failed.state is State.PARKED)
 
 
 def _standing(

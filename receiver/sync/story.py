@@ -30,15 +30,17 @@ class Story(Value, frozen=True):
 
 
 def steps(
-    status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival], later: Outcome | None = None
+    status: AddonStatus,
+    sync: Outcome | None,
+    causes: Sequence[Arrival],
+    later: Outcome | None = None,
+    later_causes: Sequence[Arrival] = (),
 ) -> tuple[Step, ...]:
     """The steps from what asked for ``sync`` to what happens next; ``later``: the last look since, without news."""
-    return tuple(_steps(status, sync, causes, later))
+    return tuple(_steps(status, sync, causes, None if later is None else _looked(later, later_causes)))
 
 
-def _steps(
-    status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival], later: Outcome | None
-) -> Iterator[Step]:
+def _steps(status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival], looked: Step | None) -> Iterator[Step]:
     if sync is None:
         yield Step(title="asked", text="the journal knows of no sync: nothing has asked for one, or it was long ago")
         yield from _event(status)
@@ -47,9 +49,8 @@ def _steps(
         if sync.decision is not None:
             yield from _decided(sync, sync.decision)
         yield _ended(status, sync)
-    if later is not None:
-        text = f"asked for by {later.trigger}: there was nothing new, {later.tag} is {later.digest}"
-        yield Step(title="looked", text=text, when=later.started + later.duration)
+    if looked is not None:
+        yield looked
     yield from _now(status)
 
 
@@ -103,6 +104,12 @@ def _decided(sync: Outcome, decision: Decision) -> Iterator[Step]:
         ]
         skipped = [f"{layer}: never transferred" for layer in decision.skipped]
         yield Step(title="layers", text=f"{sync.fetched} bytes were fetched", facts=(*facts, *skipped))
+
+
+def _looked(sync: Outcome, causes: Sequence[Arrival]) -> Step:
+    text = f"asked for by {sync.trigger}: there was nothing new, {sync.tag} is {sync.digest}"
+    facts = tuple(cause_text(cause) for cause in causes)
+    return Step(title="looked", text=text, when=sync.started + sync.duration, facts=facts)
 
 
 def _ended(status: AddonStatus, sync: Outcome) -> Step:

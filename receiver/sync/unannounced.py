@@ -1,24 +1,30 @@
 """Pushes that no event announced, found by comparing the registry with the journal and the catalogue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Literal
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, Literal, TypeVar
 
 from receiver.addon import AddonRepository, parse_version
 from receiver.catalog.record import AddonRecord
 from receiver.document import Moment, Value
-from receiver.errors import NotInRegistry
+from receiver.errors import AccessDenied, NotInRegistry, ProtocolViolation, ReceiverError, RegistryError
+from receiver.sync.chronicle import read
+from receiver.sync.outcome import Outcome
 from receiver.sync.ports import Registry
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Syncer
-from receiver.tasks.journal import Arrival, Event, Journal, Wanted
+from receiver.tasks.journal import Arrival, Done, Event, Journal, Wanted, concerns
+from receiver.tasks.task import Trigger
 
 _MOST_ARRIVALS = 512
 """Of an addon, the newest first, in which a push is looked for."""
 _MOST_TAGS = 20
 """Newer tags of an addon that are looked at besides the wanted one."""
+_MOST_SYNCS = 64
+"""Of an addon, the newest first, among which the one that brought what is installed is looked for."""
 _SIDE_BY_SIDE = 4
 
+T = TypeVar("T")
 State = Literal["not installed", "installed", "superseded"]
 
 
@@ -51,16 +57,27 @@ class Unannounced:
             QueueUnavailable, InstallError: journal or records cannot be read.
         """
         gate = asyncio.Semaphore(_SIDE_BY_SIDE)
+        oldest = (await self._journal.health()).oldest
 
-        async def look(repository: AddonRepository) -> list[MissedPush]:
+        async def look(repository: AddonRepository) -> list[MissedPush] | RegistryError:
             async with gate:
-                return await self._missed(repository)
+                try:
+                    return await self._missed(repository, oldest)
+                except (AccessDenied, ProtocolViolation) as error:
+                    return type(error)(f"{repository}: {error}")
 
-        for found in await asyncio.gather(*(look(repository) for repository in await self._survey.discover())):
-            for push in found:
-                yield push
+        looks = [look(repository) for repository in await self._survey.discover()]
+        failed = None
+        for found in await _all_or_none(looks):
+            if isinstance(found, RegistryError):
+                failed = failed or found
+            else:
+                for push in found:
+                    yield push
+        if failed is not None:
+            raise failed
 
-    async def _missed(self, repository: AddonRepository) -> list[MissedPush]:
+    async def _missed(self, repository: AddonRepository, oldest: float | None) -> list[MissedPush]:
         try:
             desired = await self._syncer.look(repository)
         except NotInRegistry:
@@ -69,23 +86,47 @@ class Unannounced:
         page = await self._journal.entries(Wanted(repository=repository.name, arrivals=True), limit=_MOST_ARRIVALS)
         arrivals = [entry for entry in page.entries if isinstance(entry, Arrival)]
         announced = _announced(repository, arrivals)
-        if await self._is_older_than_the_journal(record, desired):
+        if await self._is_older_than_the_journal(record, desired, oldest):
             return []
         found = []
         for tag in _suspects(desired, announced):
-            digest = str(desired.digest)
-            if tag != desired.choice.tag:
-                digest = str(await self._registry.resolve(repository.name, tag))
-            if not any(_announces(event, tag, digest) for event in announced):
+            digest = await self._digest(desired, tag)
+            if digest is not None and not any(_announces(event, tag, digest) for event in announced):
                 found.append(_push(repository, desired, record, tag, digest))
         return found
 
-    async def _is_older_than_the_journal(self, record: AddonRecord | None, desired: Desired) -> bool:
-        """Whether what is wanted was installed before anything that the journal still knows: then nobody can tell."""
+    async def _digest(self, desired: Desired, tag: str) -> str | None:
+        """What ``tag`` points at; None where it was deleted meanwhile."""
+        if tag == desired.choice.tag:
+            return str(desired.digest)
+        try:
+            return str(await self._registry.resolve(desired.repository.name, tag))
+        except NotInRegistry:
+            return None
+
+    async def _is_older_than_the_journal(
+        self, record: AddonRecord | None, desired: Desired, oldest: float | None
+    ) -> bool:
+        """Whether what is wanted was announced, if at all, before anything that the journal still knows."""
         if record is None or record.installed is None or record.installed.digest != str(desired.digest):
             return False
-        oldest = (await self._journal.health()).oldest
+        page = await self._journal.entries(Wanted(repository=record.repository, kind="sync"), limit=_MOST_SYNCS)
+        syncs = [read(entry.activity) for entry in page.entries if isinstance(entry, Done)]
+        for sync in syncs:
+            if isinstance(sync, Outcome) and sync.status == "installed" and sync.digest == record.installed.digest:
+                # Deliveries are forgotten sooner than syncs where they are large; that one had come is known.
+                return sync.trigger is Trigger.EVENT and (oldest is None or sync.started < oldest)
         return oldest is None or record.installed.installed < oldest
+
+
+async def _all_or_none(looks: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What each comes to; where one raises, the others are ended and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(look) for look in looks]
+    except* ReceiverError as failed:
+        raise failed.exceptions[0] from failed
+    return [task.result() for task in tasks]
 
 
 def _announced(repository: AddonRepository, arrivals: Sequence[Arrival]) -> list[Event]:
@@ -95,7 +136,7 @@ def _announced(repository: AddonRepository, arrivals: Sequence[Arrival]) -> list
         for arrival in arrivals
         if arrival.verdict != "replayed"
         for event in arrival.events
-        if event.repository == repository.name
+        if concerns(event, repository.name)
     ]
 
 

@@ -159,21 +159,23 @@ class Views:
             syncs={name: sync_facts(latest[name], sync) for name, sync in syncs.items()},
             last_poll=polled.started + polled.duration if polled is not None else None,
             next_poll=self.next_poll(),
+            named=name,
         )
         return statuses(facts)
 
     async def story(self, addon: str) -> Story:
         """All about ``addon``."""
         repository = str(AddonRepository.named(addon, prefix=self._prefix).name)
-        rows = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
-        status = rows[0] if rows else statuses(Facts(installed={}, desired={repository: DesiredFacts()}))[0]
+        (status,) = [row for row in await self.statuses(addon, ask=False) if row.repository == repository]
         page = await self._journal.entries(Wanted(repository=repository), limit=_STORY_ENTRIES)
         syncs = await self._syncs(repository)
         # What a look without news would hide: how the addon came to be as it is.
         told = next((sync for sync in syncs if sync.status != "unchanged"), syncs[0] if syncs else None)
         causes = await self._causes(repository, told) if told is not None else []
         later = syncs[0] if syncs and syncs[0] is not told else None
-        return Story(status=status, steps=steps(status, told, causes, later), entries=page.entries)
+        later_causes = await self._causes(repository, later) if later is not None else []
+        found = steps(status, told, causes, later, later_causes)
+        return Story(status=status, steps=found, entries=page.entries)
 
     async def history(self, addon: str) -> list[ReleaseFacts]:
         """The releases of ``addon`` that are kept, the newest arrival first.
@@ -247,19 +249,27 @@ class Views:
         return QueueHealth(tasks=counts, journal=await self._journal.health())
 
     async def _events(self, request: EventsRequest) -> AsyncGenerator[Arrival | Done, None]:
-        start = await self._journal.newest() if request.follow else -1
-        for entry in reversed(await self._page(request)):
-            yield entry
-        while request.follow:
-            for entry in await self._journal.entries_after(request.wanted, number=start, limit=_FOLLOWED):
-                start = entry.id
+        if not request.follow:
+            for entry in reversed(await self._page(request, request.before)):
                 yield entry
-            await self._journal.news(_HEARTBEAT)
+            return
+        start = await self._journal.newest()
+        for entry in reversed(await self._page(request, start + 1)):
+            yield entry
+        seen = -1
+        while True:
+            seen = await self._journal.news(_HEARTBEAT, seen=seen)
+            more = True
+            while more:
+                entries = await self._journal.entries_after(request.wanted, number=start, limit=_FOLLOWED)
+                more = len(entries) == _FOLLOWED
+                for entry in entries:
+                    start = entry.id
+                    yield entry
 
-    async def _page(self, request: EventsRequest) -> list[Entry]:
+    async def _page(self, request: EventsRequest, before: int | None) -> list[Entry]:
         """The last entries that are wanted, however many others lie between."""
         found: list[Entry] = []
-        before = request.before
         while len(found) < request.limit:
             page = await self._journal.entries(request.wanted, limit=request.limit - len(found), before=before)
             found += page.entries

@@ -238,7 +238,8 @@ class Workers:
             return self._outcome(attempt, "unchanged")
         parked = await self._queue.parked(task.repository)
         if parked is not None and parked.digest == str(desired.digest) and not task.trigger.revives:
-            return self._outcome(attempt, "failed", error=parked.error, parked=True)
+            kind = parked.error_kind
+            return self._outcome(attempt, "failed", error=parked.error, error_kind=kind, parked=True)
         if not current:
             _log.info("Digest changed -- proceeding with full sync", extra={"addon": repository.leaf})
         installed = await self._syncer.install(desired, downgrade=task.trigger.downgrades)
@@ -289,14 +290,15 @@ class Workers:
             await self._report(self._leasing.failed(error))
         alike = self._alike(lease.task.repository, error)
         decision = after_failure(error, lease.task.attempts + 1, alike=alike, jitter=self._jitter())
+        kind = type(error).__name__
         if isinstance(decision, Park):
-            await self._park(attempt, decision.reason)
+            await self._park(attempt, decision.reason, kind)
         else:
-            await self._report(self._queue.retry(lease, due=now + decision.delay, error=str(error)))
+            await self._report(self._queue.retry(lease, due=now + decision.delay, error=str(error), kind=kind))
         failed = self._outcome(attempt, "failed", error=str(error), parked=isinstance(decision, Park))
         retry_at = None if isinstance(decision, Park) else now + decision.delay
         attempts = lease.task.attempts + 1
-        self._tell(replaced(failed, error_kind=type(error).__name__, attempts=attempts, retry_at=retry_at))
+        self._tell(replaced(failed, error_kind=kind, attempts=attempts, retry_at=retry_at))
 
     def _alike(self, repository: str, error: ReceiverError) -> int:
         """How many failures of this kind ``repository`` has had in a row, since this process began."""
@@ -305,9 +307,10 @@ class Workers:
         self._streaks[repository] = type(error), count
         return count
 
-    async def _park(self, attempt: _Attempt, reason: str) -> None:
+    async def _park(self, attempt: _Attempt, reason: str, kind: str | None = None) -> None:
         digest = str(attempt.desired.digest) if attempt.desired else None
-        await self._report(self._queue.park(attempt.lease, digest=digest, error=reason, now=self._clock()))
+        parking = self._queue.park(attempt.lease, digest=digest, error=reason, now=self._clock(), kind=kind)
+        await self._report(parking)
 
     async def _look_at_everything(self, attempt: _Attempt) -> None:
         lease = attempt.lease

@@ -30,6 +30,8 @@ from receiver.tasks.statements import text
 
 _MOST_LOOKED_AT = 4096
 """Entries that one question reads: some tens of milliseconds, in which no delivery is answered."""
+_LATE = 2.0
+"""Seconds by which a note may be entered after deliveries that came after it."""
 _PIECE = 256
 _BEYOND = 2**62
 
@@ -58,10 +60,21 @@ def after(connection: sqlite3.Connection, wanted: Wanted, *, number: int, limit:
 
 
 def latest(connection: sqlite3.Connection, repositories: Collection[str]) -> dict[str, Latest]:
-    """The last event and the last sync of each."""
-    return {
-        name: Latest(event=_last_event(connection, name), sync=_last_sync(connection, name)) for name in repositories
-    }
+    """The last event and the last sync of each: mostly the last entries that mention it, which are read in one go."""
+    words = [f"{kind} {name}" for name in repositories for kind in ("event", "activity")]
+    last = dict(connection.execute(text("last_mentions"), {"words": encode(words).decode()}).fetchall())
+    entries = _read(connection, list(last.values()))
+    found = {}
+    for name in repositories:
+        event = sync = None
+        if (number := last.get(f"event {name}")) is not None:
+            entry = entries.get(number)
+            event = entry if isinstance(entry, Arrival) else _last_event(connection, name)
+        if (number := last.get(f"activity {name}")) is not None:
+            entry = entries.get(number)
+            sync = entry if isinstance(entry, Done) and entry.activity.kind == "sync" else _last_sync(connection, name)
+        found[name] = Latest(event=event, sync=sync)
+    return found
 
 
 def health(connection: sqlite3.Connection) -> Health:
@@ -112,7 +125,7 @@ def _matching(
 def _within_time(connection: sqlite3.Connection, wanted: Wanted, after: int, before: int) -> tuple[int, int]:
     """The numbers between which all is that has the time."""
     if wanted.until is not None:
-        row = connection.execute(text("number_at_or_after"), {"when": wanted.until}).fetchone()
+        row = connection.execute(text("number_at_or_after"), {"when": wanted.until + _LATE}).fetchone()
         before = before if row is None else min(before, row[0])
     if wanted.since is not None:
         row = connection.execute(text("number_before"), {"when": wanted.since}).fetchone()

@@ -13,12 +13,12 @@ from functools import lru_cache
 from receiver.document import encode, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import DUPLICATE, Aside, Event
-from receiver.tasks.ledger import Ledger, words
-from receiver.tasks.limits import Limits, weight
+from receiver.tasks.ledger import Ledger, bounds, words
+from receiver.tasks.limits import LEAST_WEIGHT, Limits, weight
 from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Recent
 from receiver.tasks.statements import run_rows, text
-from receiver.tasks.store import evict_repositories, known_names
+from receiver.tasks.store import evict_repositories, known_names, trim_below
 from receiver.tasks.task import EVERYTHING, Trigger
 
 Offer = tuple[Intake, float]
@@ -28,6 +28,9 @@ _SWEEP_EVERY = 1024
 """Rows of event identifiers between two looks at their number; the count may exceed its limit by so many."""
 _TRIM_SLACK = 16
 """The journal may exceed its limit by this part of it, so that forgetting is done in pieces worth the statement."""
+_TRIM_ROWS = 1024
+"""Deliveries forgotten at once, some milliseconds: four times as many as come in a transaction. So no answer waits long
+where a large journal was given a small limit."""
 _MEET_AGAIN = 3600.0
 """Seconds between two notes of when a process was last heard."""
 
@@ -175,9 +178,10 @@ class Intakes:
 
     def _bound_journal(self, connection: sqlite3.Connection) -> None:
         most = self._limits.journal_bytes
-        if self._ledger.end - self._ledger.begin > most + most // _TRIM_SLACK:
-            self._ledger.begin = self._ledger.end - most
-            connection.execute(text("trim_all_below"), {"floor": self._ledger.begin})
+        if self._ledger.end - self._ledger.begin > most + min(most // _TRIM_SLACK, _TRIM_ROWS * LEAST_WEIGHT):
+            floor = self._ledger.end - most
+            trim_below(connection, floor, most=_TRIM_ROWS)
+            self._ledger.begin, _ = bounds(connection)
 
     def _bound_instances(self, connection: sqlite3.Connection) -> None:
         for sender, met in self._instances.items():

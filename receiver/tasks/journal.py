@@ -135,18 +135,19 @@ def matches(entry: Entry, wanted: Wanted) -> bool:
         and not (wanted.quiet and entry.verdict == "ignored")
         and wanted.sender in {None, entry.sender}
         and wanted.verdict in {None, entry.verdict}
-        and (wanted.repository is None or any(_concerns(event, wanted.repository) for event in entry.events))
+        and (wanted.repository is None or any(concerns(event, wanted.repository) for event in entry.events))
         and _in_time(entry.received, wanted)
     )
 
 
 def concerned(arrival: Arrival) -> set[str]:
     """The addon repositories that an arrival is about."""
-    return {event.repository for event in arrival.events if _concerns(event, event.repository)}
+    return {event.repository for event in arrival.events if concerns(event, event.repository)}
 
 
-def _concerns(event: Event, repository: str) -> bool:
-    return event.repository == repository and event.left_out in {None, "duplicate"}
+def concerns(event: Event, repository: str) -> bool:
+    """Whether ``event`` announces a change of ``repository``: pulls of it, say, do not."""
+    return event.repository == repository and event.left_out in {None, DUPLICATE}
 
 
 def _in_time(when: float, wanted: Wanted) -> bool:
@@ -230,8 +231,12 @@ class Journal(Protocol):
         """The number of the newest entry; -1 where there is none."""
         ...
 
-    async def news(self, seconds: float) -> None:
-        """Return when there is a new entry, or after ``seconds``."""
+    async def news(self, seconds: float, *, seen: int | None = None) -> int:
+        """Return when there is a new entry, or after ``seconds``: the count of such moments so far.
+
+        Given back as ``seen``, nothing that happens between two calls is slept through: where the count is another one
+        already, the call returns at once.
+        """
         ...
 
     async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:

@@ -1,5 +1,8 @@
 -- Version 2 of the queue's file: the journal keeps everything that arrived and was done, and can be asked.
 
+-- By the kind of an error its remedy is told.
+ALTER TABLE task ADD COLUMN error_kind TEXT;
+
 -- All entries have their numbers from one stream: a delivery takes as many as it has bytes (limits.weight), anything else
 -- takes one. So the order of the numbers is that of the journal, across its three tables.
 
@@ -44,10 +47,11 @@ CREATE TABLE activity (
   document   BLOB NOT NULL
 );
 
--- When deliveries could be answered: those before number ``last``, and not before the row before it. A row a commit.
+-- When deliveries could be answered: those before number ``last``, and not before the row before it. A row a commit;
+-- without a time for those of which a crash left none.
 CREATE TABLE answer (
   last INTEGER PRIMARY KEY,
-  at   REAL NOT NULL
+  at   REAL
 );
 
 -- An index of words (ledger.words) that is written in large pieces, behind the answers of deliveries.

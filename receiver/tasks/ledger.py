@@ -7,23 +7,35 @@ and nothing else: what of the index is missing is made again from the entries.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from receiver.document import decode, encode, replaced
-from receiver.tasks.journal import Activity, Aside, Event
+from receiver.tasks.journal import DUPLICATE, Activity, Aside, Event
 from receiver.tasks.limits import LEAST_WEIGHT
 from receiver.tasks.statements import run_rows, text
 
 _MANY = 4096
 """Notes and mentions that wait at most: then notes are counted, and mentions are written with the next delivery."""
 _SWEEP_EVERY = 1024
-"""Numbers without a body between two looks at how many entries there are."""
+"""Entries without a body between two looks at how many there are."""
 
 
-def words(events: Iterable[Event], *, sender: str, verdict: str) -> Iterator[str]:
+def words(events: Iterable[Event], *, sender: str, verdict: str) -> tuple[str, ...]:
     """What an arrival can be found by. Most are accepted: that is no word to look for."""
-    for event in events:
-        if event.left_out in {None, "duplicate"}:
-            yield f"event {event.repository}"
+    names = [event.repository for event in events if event.left_out is None or event.left_out == DUPLICATE]
+    if len(names) == 1:
+        return _words_of_one(names[0], sender, verdict)
+    return tuple(_words(names, sender, verdict))
+
+
+@lru_cache(maxsize=4096)
+def _words_of_one(name: str, sender: str, verdict: str) -> tuple[str, ...]:
+    """Nearly all deliveries are of one event, for one of a few addons: made once, and one text for all."""
+    return tuple(_words([name], sender, verdict))
+
+
+def _words(names: Iterable[str], sender: str, verdict: str) -> Iterator[str]:
+    yield from (f"event {name}" for name in names)
     yield f"sender {sender}"
     if verdict != "accepted":
         yield f"verdict {verdict}"
@@ -44,20 +56,28 @@ class Ledger:
         """Where the journal begins and ends in the stream of numbers."""
         self._most = journal_bytes // LEAST_WEIGHT
         self._terms: dict[str, int] = {}
-        self._mentions: list[tuple[int, str]] = []
+        self._mentions: dict[str, list[int]] = {}
+        self._mentioned = 0
         self._notes: list[Aside] = []
         self._excess = 0
-        self._answers: list[tuple[int, float]] = []
+        self._answers: list[tuple[int, float | None]] = []
         self._answered = 0
         self._settled: tuple[int, int] | None = None
-        self._swept = 0
+        self._unswept = 0
+        self._counts: dict[str, int] | None = None
+        """Of the entries without a body, as far as they were counted."""
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read where the journal stands; what was not settled when a process died is found in its entries."""
         self.begin, self.end = bounds(connection)
+        self._counts = None
         self._answered = self.end
+        (told,) = connection.execute(text("answered")).fetchone()
+        if max(told, self._answers[-1][0] if self._answers else 0) < self.end:
+            # Of what a crash left in between, nobody knows: the next answer is not theirs.
+            self._answers.append((self.end, None))
         self._terms = {word: number for number, word in connection.execute(text("terms"))}
-        self._mentions = []
+        self._mentions, self._mentioned = {}, 0
         for number, found in _unindexed(connection):
             self.mention(number, found)
             if self.is_full:
@@ -72,7 +92,13 @@ class Ledger:
 
     def mention(self, number: int, found: Iterable[str]) -> None:
         """The entry can be found by these words."""
-        self._mentions += [(number, word) for word in found]
+        for word in found:
+            numbers = self._mentions.get(word)
+            if numbers is None:
+                numbers = self._mentions[word] = []
+            if not numbers or numbers[-1] != number:
+                numbers.append(number)
+                self._mentioned += 1
 
     def note(self, asides: Sequence[Aside]) -> None:
         """Keep notes until they are written; of too many, their number."""
@@ -83,7 +109,7 @@ class Ledger:
     @property
     def is_full(self) -> bool:
         """Whether too much waits to wait any longer."""
-        return len(self._mentions) >= _MANY
+        return self._mentioned >= _MANY
 
     @property
     def waits(self) -> bool:
@@ -119,13 +145,19 @@ class Ledger:
             about = (aside.received, aside.answered, aside.sender, aside.verdict, aside.reason, aside.address)
             rows.append((number, *about, aside.origin, aside.count, encode(aside.events).decode()))
         run_rows(connection, "set_aside", rows)
+        self._added("aside", len(rows))
 
     def record(self, connection: sqlite3.Connection, activity: Activity) -> None:
         """Write what was done."""
         number = self.number(1)
         row = (number, activity.at, activity.kind, activity.outcome, activity.repository, activity.document)
         run_rows(connection, "record", [row])
+        self._added("activity", 1)
         self.mention(number, words_of_activity(activity.kind, activity.repository))
+
+    def recount(self) -> None:
+        """Entries were forgotten elsewhere."""
+        self._counts = None
 
     def forget_words(self, connection: sqlite3.Connection) -> None:
         """Forget the words that no entry is found by any more."""
@@ -160,18 +192,29 @@ class Ledger:
         connection.execute(text("indexed_up_to"), {"up_to": self.end})
 
     def _write_mentions(self, connection: sqlite3.Connection) -> None:
-        new = sorted({word for _, word in self._mentions} - self._terms.keys())
-        for word in new:
+        for word in sorted(self._mentions.keys() - self._terms.keys()):
             self._terms[word] = connection.execute(text("learn"), {"word": word}).fetchone()[0]
-        run_rows(connection, "mention", sorted({(self._terms[word], number) for number, word in self._mentions}))
-        self._mentions = []
+        found = sorted((self._terms[word], numbers) for word, numbers in self._mentions.items())
+        run_rows(connection, "mention", [(term, number) for term, numbers in found for number in numbers])
+        self._mentions, self._mentioned = {}, 0
+
+    def _added(self, table: str, count: int) -> None:
+        self._unswept += count
+        if self._counts is not None:
+            self._counts[table] += count
 
     def _bound(self, connection: sqlite3.Connection) -> None:
-        """Entries without a body are bounded by their number."""
-        if self.end - self._swept >= _SWEEP_EVERY:
-            self._swept = self.end
-            for name in ("bound_asides", "bound_activities"):
-                connection.execute(text(name), {"most": self._most})
+        """Entries without a body are bounded by their number. To count them takes as long as to read them: once."""
+        if self._unswept < _SWEEP_EVERY:
+            return
+        self._unswept = 0
+        if self._counts is None:
+            asides, activities = connection.execute(text("counts")).fetchone()
+            self._counts = {"aside": asides, "activity": activities}
+        for table, name in (("aside", "bound_asides"), ("activity", "bound_activities")):
+            excess = self._counts[table] - self._most
+            if excess > 0:
+                self._counts[table] -= connection.execute(text(name), {"excess": excess}).rowcount
 
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -180,7 +223,7 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
     return (end if begin is None else begin, end)
 
 
-def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterator[str]]]:
+def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterable[str]]]:
     (up_to,) = connection.execute(text("indexed")).fetchone()
     for name in ("unindexed_deliveries", "unindexed_asides"):
         for number, sender, verdict, events in connection.execute(text(name), {"up_to": up_to}):

@@ -98,19 +98,22 @@ class MemoryQueue(MemoryJournal):
             self._tasks.pop((task.repository, State.PARKED), None)
         self._arrival.set()
 
-    async def retry(self, lease: Lease, *, due: float, error: str) -> None:
+    async def retry(self, lease: Lease, *, due: float, error: str, kind: str | None = None) -> None:
         """See `TaskQueue.retry`."""
         task = self._take(lease)
-        self._requeue(replace(task, due=due, attempts=task.attempts + 1, error=error), verb="retry", waits=True)
+        again = replace(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
+        self._requeue(again, verb="retry", waits=True)
 
     async def look_again(self, lease: Lease, *, due: float) -> None:
         """See `TaskQueue.look_again`."""
         task = self._take(lease)
         self._requeue(replace(task, due=due, looks=task.looks + 1), verb="look_again", waits=True)
 
-    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float) -> None:
+    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float, kind: str | None = None) -> None:
         """See `TaskQueue.park`."""
-        self._put(replace(self._take(lease), due=now, digest=digest, error=error), "park")
+        task = self._take(lease)
+        attempts = task.attempts + 1
+        self._put(replace(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind), "park")
         self._arrival.set()
 
     async def give_back(self, lease: Lease) -> None:
@@ -225,6 +228,7 @@ class MemoryQueue(MemoryJournal):
                 attempts=max(queued.attempts, task.attempts),
                 force=queued.force or task.force,
                 error=queued.error if task.error is None else task.error,
+                error_kind=queued.error_kind if task.error is None else task.error_kind,
             )
             self._tasks[task.repository, State.QUEUED] = task
         else:

@@ -35,7 +35,8 @@ class MemoryJournal:
         self._bodies: dict[int, StoredDelivery] = {}
         self._entries: dict[int, Entry] = {}
         self._closed = False
-        self._told = asyncio.Event()
+        self._told = 0
+        self._news = asyncio.Event()
 
     async def deliveries(
         self,
@@ -109,12 +110,14 @@ class MemoryJournal:
         self._check_open()
         return next(reversed(self._entries), -1)
 
-    async def news(self, seconds: float) -> None:
+    async def news(self, seconds: float, *, seen: int | None = None) -> int:
         """See `Journal.news`."""
-        self._told.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._told.wait()
+        if seen is None or seen == self._told:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        return self._told
 
     async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:
         """See `Journal.latest`."""
@@ -209,7 +212,8 @@ class MemoryJournal:
         self._bound()
 
     def _bound(self) -> None:
-        self._told.set()
+        self._told += 1
+        self._news.set()
         floor = self._end - self._most
         self._forget([number for number in self._bodies if number < floor])
         few = [number for number in self._entries if number not in self._bodies]

@@ -91,16 +91,22 @@ class TaskQueue(Protocol):
         """
         ...
 
-    async def retry(self, lease: Lease, *, due: float, error: str) -> None:
-        """Failed: back to the queue, one attempt more. Joins a task queued meanwhile, which keeps its due time."""
+    async def retry(self, lease: Lease, *, due: float, error: str, kind: str | None = None) -> None:
+        """Failed: back to the queue, one attempt more. Joins a task queued meanwhile, which keeps its due time.
+
+        ``kind`` is the name of the error's class in `receiver.errors`, here and of `park`.
+        """
         ...
 
     async def look_again(self, lease: Lease, *, due: float) -> None:
         """Nothing new yet: back to the queue, one look more. Joins a task queued meanwhile."""
         ...
 
-    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float) -> None:
-        """Repetition cannot cure it: kept until a new digest or a person revives it; replaces an older parked one."""
+    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float, kind: str | None = None) -> None:
+        """Repetition cannot cure it, one attempt more; replaces an older parked one.
+
+        It is kept until a new digest or a person revives it.
+        """
         ...
 
     async def give_back(self, lease: Lease) -> None:

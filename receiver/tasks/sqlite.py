@@ -96,12 +96,12 @@ class SqliteQueue(SqliteJournal):
 
         await self._writer.run(work, wakes=True)
 
-    async def retry(self, lease: Lease, *, due: float, error: str) -> None:
+    async def retry(self, lease: Lease, *, due: float, error: str, kind: str | None = None) -> None:
         """See `TaskQueue.retry`."""
 
         def work(connection: sqlite3.Connection) -> None:
             task = store.take(connection, lease)
-            again = replace(task, due=due, attempts=task.attempts + 1, error=error)
+            again = replace(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
             store.requeue(connection, again, verb="retry", waits=True)
 
         await self._writer.run(work, wakes=True)
@@ -116,12 +116,14 @@ class SqliteQueue(SqliteJournal):
 
         await self._writer.run(work, wakes=True)
 
-    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float) -> None:
+    async def park(self, lease: Lease, *, digest: str | None, error: str, now: float, kind: str | None = None) -> None:
         """See `TaskQueue.park`."""
 
         def work(connection: sqlite3.Connection) -> None:
             task = store.take(connection, lease)
-            store.park(connection, replace(task, due=now, digest=digest, error=error))
+            attempts = task.attempts + 1
+            parked = replace(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind)
+            store.park(connection, parked)
 
         await self._writer.run(work, wakes=True)
 

@@ -35,6 +35,7 @@ class SqliteJournal:
         self._notes: list[Aside] = []
         self._settling: asyncio.TimerHandle | None = None
         self._waiting: set[asyncio.Future[None]] = set()
+        self._told = 0
 
     async def deliveries(
         self,
@@ -106,17 +107,19 @@ class SqliteJournal:
         """See `Journal.newest`."""
         return await self._asked(entries.newest)
 
-    async def news(self, seconds: float) -> None:
+    async def news(self, seconds: float, *, seen: int | None = None) -> int:
         """See `Journal.news`."""
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await waiting
-        finally:
-            # Who waits for a second at a time, for weeks, would leave millions of them.
-            self._waiting.discard(waiting)
+        if seen is None or seen == self._told:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await waiting
+            finally:
+                # Who waits for a second at a time, for weeks, would leave millions of them.
+                self._waiting.discard(waiting)
+        return self._told
 
     async def latest(self, repositories: Collection[str]) -> Mapping[str, Latest]:
         """See `Journal.latest`."""
@@ -139,8 +142,13 @@ class SqliteJournal:
 
     async def _in_pieces(self, work: Callable[[sqlite3.Connection], int]) -> int:
         """Forget until there is nothing left to forget; how much."""
+
+        def piece(connection: sqlite3.Connection) -> int:
+            self._ledger.recount()
+            return work(connection)
+
         count = 0
-        while some := await self._writer.run(work):
+        while some := await self._writer.run(piece):
             count += some
         return count
 
@@ -167,10 +175,12 @@ class SqliteJournal:
         def work(connection: sqlite3.Connection) -> None:
             self._loading.load(connection)
             self._ledger.note(notes)
+            notes.clear()  # the ledger has them, also where the transaction fails or is done again
             self._ledger.settle(connection)
 
+        told = bool(notes)
         settled = self._writer.run(work)
-        if notes:
+        if told:
             self._tell()
         return settled
 
@@ -179,6 +189,7 @@ class SqliteJournal:
             await self._settle()
 
     def _tell(self) -> None:
+        self._told += 1
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():

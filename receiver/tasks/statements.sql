@@ -44,13 +44,18 @@ ORDER BY id;
 SELECT id, sender, received, verdict, reason, address, headers, body, events FROM delivery WHERE id = :id;
 
 -- name: trim_old
-DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT :most);
+-- At most so many rows, and so many bytes from the first of them on: large bodies take their time too.
+DELETE FROM delivery WHERE id IN (
+  SELECT id FROM delivery
+  WHERE received < :before
+    AND id < :bytes + (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT 1)
+  ORDER BY received LIMIT :most);
 
 -- name: trim_below
-DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE id < :floor ORDER BY id LIMIT :most);
-
--- name: trim_all_below
-DELETE FROM delivery WHERE id < :floor;
+DELETE FROM delivery WHERE id IN (
+  SELECT id FROM delivery
+  WHERE id < :floor AND id < :bytes + (SELECT min(id) FROM delivery)
+  ORDER BY id LIMIT :most);
 
 -- name: trim_asides
 -- Only the oldest are looked at: entries are in the order of their numbers, and nearly in that of time.
@@ -77,10 +82,16 @@ SELECT min(id) FROM (
   SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM aside UNION ALL SELECT min(id) FROM activity);
 
 -- name: bound_asides
-DELETE FROM aside WHERE id <= (SELECT id FROM aside ORDER BY id DESC LIMIT 1 OFFSET :most);
+DELETE FROM aside WHERE id IN (SELECT id FROM aside ORDER BY id LIMIT :excess);
 
 -- name: bound_activities
-DELETE FROM activity WHERE id <= (SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET :most);
+DELETE FROM activity WHERE id IN (SELECT id FROM activity ORDER BY id LIMIT :excess);
+
+-- name: counts
+SELECT (SELECT count(*) FROM aside), (SELECT count(*) FROM activity);
+
+-- name: answered
+SELECT coalesce(max(last), 0) FROM answer;
 
 -- name: set_aside
 INSERT INTO aside (id, received, answered, sender, verdict, reason, address, origin, count, events)
@@ -115,6 +126,12 @@ SELECT id, sender, verdict, events FROM aside WHERE id >= :up_to ORDER BY id;
 
 -- name: unindexed_activities
 SELECT id, kind, repository FROM activity WHERE id >= :up_to ORDER BY id;
+
+-- name: last_mentions
+SELECT word, last FROM (
+  SELECT word, (SELECT max(mention.id) FROM mention WHERE mention.term = term.id) AS last
+  FROM term WHERE word IN (SELECT value FROM json_each(:words)))
+WHERE last IS NOT NULL;
 
 -- name: mentions_before
 SELECT id FROM mention WHERE term = (SELECT id FROM term WHERE word = :word) AND id > :after AND id < :before
@@ -186,8 +203,8 @@ WHERE excluded.due < due OR excluded.force > force OR excluded.revives > revives
 -- name: requeue
 -- A task that comes back. It joins one that was queued meanwhile, which is the newer wish and keeps its looks; the
 -- failures are those of the repository and count on.
-INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error)
-VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error)
+INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error, error_kind)
+VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :error_kind)
 ON CONFLICT (repository, state) DO UPDATE SET
   trigger = CASE WHEN excluded.revives > revives THEN excluded.trigger ELSE trigger END,
   revives = max(revives, excluded.revives),
@@ -195,7 +212,8 @@ ON CONFLICT (repository, state) DO UPDATE SET
   created = min(created, excluded.created),
   attempts = max(attempts, excluded.attempts),
   force = max(force, excluded.force),
-  error = coalesce(excluded.error, error);
+  error = coalesce(excluded.error, error),
+  error_kind = CASE WHEN excluded.error IS NULL THEN error_kind ELSE excluded.error_kind END;
 
 -- name: lease
 -- A time further away than any that is ever set was set before the clock was put back: it is due.
@@ -207,7 +225,7 @@ WHERE id = (
     AND (:only IS NULL OR repository IN (SELECT value FROM json_each(:only)))
   ORDER BY due, id LIMIT 1
 )
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: renew
 UPDATE task SET until = :until WHERE token = :token;
@@ -215,27 +233,29 @@ UPDATE task SET until = :until WHERE token = :token;
 -- name: take
 -- The task of a lease, which ends here; no row: the lease is lost.
 DELETE FROM task WHERE token = :token
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: take_overdue
 -- The tasks of all leases that ran out by ``now``; of all leases where it is NULL.
 DELETE FROM task WHERE state = 'leased' AND (:now IS NULL OR until <= :now)
-RETURNING repository, state, trigger, due, created, attempts, looks, force, error, digest;
+RETURNING repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest;
 
 -- name: park
 -- Replaces an older parked task of the repository.
-INSERT OR REPLACE INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error, digest)
-VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :digest);
+INSERT OR REPLACE INTO task
+  (repository, state, trigger, revives, due, created, attempts, looks, force, error, error_kind, digest)
+VALUES
+  (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :error_kind, :digest);
 
 -- name: discard
 DELETE FROM task WHERE state = 'parked' AND repository IN (SELECT value FROM json_each(:repositories));
 
 -- name: tasks
-SELECT repository, state, trigger, due, created, attempts, looks, force, error, digest
+SELECT repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest
 FROM task ORDER BY repository, state;
 
 -- name: parked
-SELECT repository, state, trigger, due, created, attempts, looks, force, error, digest
+SELECT repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest
 FROM task WHERE repository = :repository AND state = 'parked';
 
 -- name: next_due

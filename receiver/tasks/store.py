@@ -13,7 +13,9 @@ from receiver.tasks.limits import LONGEST_WAIT
 from receiver.tasks.statements import text
 from receiver.tasks.task import TRANSITIONS, Lease, State, Task, Trigger
 
-_Row = tuple[str, str, str, float, float, int, int, int, str | None, str | None]
+TRIM_BYTES = 4 * 1024 * 1024
+"""Of deliveries that are forgotten in one transaction, at most."""
+_Row = tuple[str, str, str, float, float, int, int, int, str | None, str | None, str | None]
 
 
 def lease(
@@ -104,12 +106,18 @@ def delivery(connection: sqlite3.Connection, number: int) -> StoredDelivery | No
 
 def trim(connection: sqlite3.Connection, *, before: float, max_bytes: int, most: int) -> int:
     """Forget at most ``most`` entries of each kind: too old ones, then the oldest deliveries beyond ``max_bytes``."""
-    count = connection.execute(text("trim_old"), {"before": before, "most": most}).rowcount
-    floor = bounds(connection)[1] - max_bytes
-    count += connection.execute(text("trim_below"), {"floor": floor, "most": most - count}).rowcount
+    count = connection.execute(text("trim_old"), {"before": before, "most": most, "bytes": TRIM_BYTES}).rowcount
+    if not count:
+        count = trim_below(connection, bounds(connection)[1] - max_bytes, most=most)
     for name in ("trim_asides", "trim_activities"):
         count += connection.execute(text(name), {"before": before, "most": most}).rowcount
     return count
+
+
+def trim_below(connection: sqlite3.Connection, floor: int, *, most: int) -> int:
+    """Forget at most ``most`` of the oldest deliveries below ``floor``; how many."""
+    values = {"floor": floor, "most": most, "bytes": TRIM_BYTES}
+    return connection.execute(text("trim_below"), values).rowcount
 
 
 def all_terms(connection: sqlite3.Connection) -> list[int]:
@@ -133,7 +141,7 @@ def _floor(connection: sqlite3.Connection) -> int:
 
 
 def _task(row: _Row) -> Task:
-    repository, state, trigger, due, created, attempts, looks, force, error, digest = row
+    repository, state, trigger, due, created, attempts, looks, force, error, error_kind, digest = row
     return Task(
         repository=repository,
         state=State(state),
@@ -144,6 +152,7 @@ def _task(row: _Row) -> Task:
         looks=looks,
         force=bool(force),
         error=error,
+        error_kind=error_kind,
         digest=digest,
     )
 
@@ -159,6 +168,7 @@ def _values(task: Task) -> dict[str, object]:
         "looks": task.looks,
         "force": task.force,
         "error": task.error,
+        "error_kind": task.error_kind,
         "digest": task.digest,
     }
 

@@ -68,6 +68,8 @@ class Task:
     """Install even where nothing changed."""
     error: str | None = None
     """Why the last attempt failed."""
+    error_kind: str | None = None
+    """Name of its class in `receiver.errors`, by which a remedy is found."""
     digest: str | None = None
     """Parked: the digest that cannot be installed."""
 

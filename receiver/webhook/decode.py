@@ -66,10 +66,20 @@ def decode(delivery: Delivery, *, prefix: str) -> Decoded:
         document = parse(delivery.body)
     except InvalidDocument as error:
         raise Malformed(str(error)) from error
+    return understand(delivery.headers, document, prefix=prefix)
+
+
+def understand(headers: Mapping[str, str], document: object, *, prefix: str) -> Decoded:
+    """As `decode`, of a ``document`` that `receiver.document.parse` has read.
+
+    Raises:
+        Unsupported: no sender that we know.
+        Malformed: not what its sender sends.
+    """
     for sender in SENDERS:
-        if sender.recognises(delivery.headers, document):
-            return sender.decode(delivery.headers, document, prefix)
-    raise Unsupported(f"no known sender: {_described(delivery.headers)}")
+        if sender.recognises(headers, document):
+            return sender.decode(headers, document, prefix)
+    raise Unsupported(f"no known sender: {_described(headers)}")
 
 
 def sender_name(headers: Mapping[str, str]) -> str:

@@ -7,4 +7,7 @@
 - ``delivery``   from push to installed, one and many
 - ``intake``     notifications a second
 - ``packing``    export and push, beside tar and skopeo
+- ``cost``       what of that journal and metrics cost; ``without`` is the server that keeps and counts nothing
+- ``replaying``  100,000 recorded events from a file
+- ``answers``    what is known of a ``million`` entries, how soon
 """

@@ -10,13 +10,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.answers import answers
+from tests.benchmarks.cost import cost
 from tests.benchmarks.delivery import Bench
 from tests.benchmarks.intake import intake
 from tests.benchmarks.measure import Report, Row
 from tests.benchmarks.packing import packing
+from tests.benchmarks.replaying import replay
 
 _ROOT = Path(__file__).parents[2]
 _MARK = ("<!-- table -->", "<!-- end of table -->")
+NAMES = ("one", "twenty", "large", "many", "images", "packing", "intake", "cost", "replay", "journal")
 _MEMORY_GOAL = 100.0
 """MiB, of the receiver in all of the benchmarks."""
 
@@ -24,7 +28,7 @@ _MEMORY_GOAL = 100.0
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("only", nargs="*", help="one, twenty, large, many, images, intake, packing (default: all)")
+    parser.add_argument("only", nargs="*", help=f"some of: {', '.join(NAMES)} (default: all)")
     parser.add_argument("--yardstick", type=Path, default=_ROOT.parent / "shared" / "bench" / "peer-sync.sh")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     arguments = parser.parse_args()
@@ -43,6 +47,9 @@ def main() -> int:
             "images": bench.images,
             "intake": lambda: intake(root, report),
             "packing": lambda: packing(root, report),
+            "cost": lambda: cost(root, report),
+            "replay": lambda: replay(root, report),
+            "journal": lambda: answers(root, report),
         }
         for name in arguments.only or everything:
             print(f"… {name}", file=sys.stderr, flush=True)
@@ -61,7 +68,7 @@ def main() -> int:
 def _memory(report: Report) -> None:
     if report.memory:
         what, most = max(report.memory.items(), key=lambda item: item[1])
-        note = ", ".join(f"{name} {size:.0f}" for name, size in report.memory.items())
+        note = "by benchmark, MiB: " + ", ".join(f"{name} {size:.0f}" for name, size in report.memory.items())
         row = Row(f"memory of the receiver, at most (in: {what})", "100 MiB", most, unit="MiB", note=note)
         row.reached = most <= _MEMORY_GOAL
         report.rows.append(row)
@@ -75,7 +82,7 @@ def _table(report: Report) -> str:
         reached = "yes" if row.reached else "**no**"
         lines.append(f"| {row.work} | {row.goal} | {_number(row.ours, row.unit)} | {theirs} | {ratio} | {reached} |")
         if row.note:
-            lines.append(f"| … by benchmark, MiB: {row.note} | | | | | |")
+            lines.append(f"| … {row.note} | | | | | |")
     return "\n".join(lines)
 
 

@@ -48,13 +48,8 @@ end
 
 def intake(root: Path, report: Report, rounds: int = 3) -> None:
     """16 connections, distinct ids."""
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing: apt-get install wrk")
-    delivery = recorded("distribution-3-push-manifest-tag").body.decode()
-    delivery = re.sub(r'"id": "[0-9a-f-]{36}", "timestamp"', '"id": "EVENT-ID", "timestamp"', delivery, count=1)
-    delivery = delivery.replace("addons/metrics", "addons/ADDON")
-    assert "EVENT-ID" in delivery
-
+    require_wrk()
+    delivery = fresh_deliveries()
     # A registry that refuses connections: the syncs that follow from the events cost almost nothing.
     host = Host(root / "intake", f"http://127.0.0.1:{free_port()}")
     with host.serve() as serving:
@@ -65,10 +60,10 @@ def intake(root: Path, report: Report, rounds: int = 3) -> None:
             wait_for("the bare handler", lambda: bare.stdout and bare.stdout.readline())
 
             def ours(number: int) -> float:
-                return _rate(_script(root, delivery, f"a{number:03x}"), serving.url)
+                return rate(root, delivery, f"a{number:03x}", serving.url)
 
             def theirs(number: int) -> float:
-                return _rate(_script(root, delivery, f"b{number:03x}"), f"http://127.0.0.1:{bare_port}")
+                return rate(root, delivery, f"b{number:03x}", f"http://127.0.0.1:{bare_port}")
 
             mine, other = side_by_side(rounds, ours, theirs)
         finally:
@@ -89,6 +84,26 @@ def intake(root: Path, report: Report, rounds: int = 3) -> None:
             reached=mine >= other / 2,
         )
     )
+
+
+def require_wrk() -> None:
+    """Say what is missing."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing: apt-get install wrk")
+
+
+def fresh_deliveries() -> str:
+    """A recorded delivery, with marks where each request has its own identifier and addon."""
+    delivery = recorded("distribution-3-push-manifest-tag").body.decode()
+    delivery = re.sub(r'"id": "[0-9a-f-]{36}", "timestamp"', '"id": "EVENT-ID", "timestamp"', delivery, count=1)
+    delivery = delivery.replace("addons/metrics", "addons/ADDON")
+    assert "EVENT-ID" in delivery
+    return delivery
+
+
+def rate(root: Path, delivery: str, mark: str, url: str) -> float:
+    """Answers a second; ``mark`` is in all identifiers, and must be another one each time."""
+    return _rate(_script(root, delivery, mark), url)
 
 
 def _script(root: Path, delivery: str, mark: str) -> Path:

@@ -307,6 +307,16 @@ async def test_what_happens_can_be_followed(queue: Queue) -> None:
     assert await queue.newest() == found[1].id
 
 
+async def test_nothing_is_slept_through_between_two_waits(queue: Queue) -> None:
+    """Who reads takes a while; what came meanwhile ends the next wait at once."""
+    seen = await queue.news(60.0, seen=-1)
+    await queue.record([done()])
+    async with asyncio.timeout(10):
+        again = await queue.news(60.0, seen=seen)
+    assert again != seen
+    assert await queue.news(0.0, seen=again) == again
+
+
 async def test_the_latest_of_each_addon_is_at_hand(queue: Queue) -> None:
     """Who pushed last, and how the last sync ended; nothing of an addon that nobody named."""
     for number in range(3):

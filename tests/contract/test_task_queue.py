@@ -426,9 +426,10 @@ async def test_parking_keeps_digest_and_reason_and_replaces_the_older(queue: Tas
     """One parked task a repository: the newest trouble."""
     for digest in ("sha256:1", "sha256:2"):
         lease = await leased(queue)
-        await queue.park(lease, digest=digest, error=f"bad {digest}", now=NOW + 7)
+        await queue.park(lease, digest=digest, error=f"bad {digest}", now=NOW + 7, kind="UnsafeArchive")
     task = await only_task(queue)
     assert (task.state, task.digest, task.error, task.due) == (State.PARKED, "sha256:2", "bad sha256:2", NOW + 7)
+    assert (task.error_kind, task.attempts) == ("UnsafeArchive", 1)
     assert await queue.lease(now=NOW + 1000, seconds=1) is None
 
 

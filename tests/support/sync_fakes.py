@@ -38,7 +38,9 @@ from receiver.sync.syncer import Syncer, SyncPolicy
 from receiver.sync.unannounced import Unannounced
 from receiver.sync.views import Views
 from receiver.sync.worker import Workers
+from receiver.tasks.journal import Event
 from receiver.tasks.memory import MemoryQueue
+from receiver.tasks.queue import Intake
 from receiver.tasks.task import Lease, State, Task, Trigger
 
 T = TypeVar("T")
@@ -526,6 +528,49 @@ class World:
     async def ask(self, *leaves: str, trigger: Trigger = Trigger.EVENT, force: bool = False) -> None:
         """Queue a look at each."""
         await self.queue.enqueue([PREFIX + leaf for leaf in leaves], trigger=trigger, now=self.clock(), force=force)
+
+    async def announce(
+        self,
+        *leaves: str,
+        tag: str | None = "v1.0.0",
+        digest: object = None,
+        event_id: str | None = None,
+        actor: str | None = "ci",
+    ) -> None:
+        """Take in a delivery of Distribution that announces a push of each; its number is that of the newest entry."""
+        target = {"tag": tag, **({} if digest is None else {"digest": str(digest)})}
+        events = [
+            {
+                "id": event_id,
+                "action": "push",
+                "target": {**target, "repository": PREFIX + leaf},
+                "actor": {"name": actor},
+            }
+            for leaf in leaves
+        ]
+        kept = tuple(
+            Event(
+                repository=PREFIX + leaf,
+                event_id=event_id,
+                tag=tag,
+                digest=None if digest is None else str(digest),
+                actor=actor,
+            )
+            for leaf in leaves
+        )
+        await self.queue.ingest(
+            Intake(
+                sender="distribution",
+                received=self.clock(),
+                verdict="accepted",
+                reason=None,
+                headers=b"{}",
+                body=json.dumps({"events": events}).encode(),
+                events=kept,
+                address="10.0.0.7",
+            ),
+            now=self.clock(),
+        )
 
     async def settled(self) -> None:
         """Wait until nothing runs and nothing is due."""

@@ -108,6 +108,7 @@ class Serving:
         self.lines: list[str] = []
         self.url = ""
         self.arguments: tuple[str, ...] = ()
+        self.module = "receiver"
         self._port = port
         self._settings = {"ADDON_SYNC_TOKEN": TOKEN, "ADDON_SYNC_POLL_INTERVAL": "0", **settings}
         self._process: subprocess.Popen[str] | None = None
@@ -151,7 +152,7 @@ class Serving:
             **self._settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "receiver", "serve", *self.arguments],
+            [sys.executable, "-m", self.module, "serve", *self.arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -41,8 +41,11 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     """The queue is closed, then the process ends beside the thread, with exit code 0."""
     closed = []
 
+    async def settle() -> None:
+        closed.append("written down")
+
     async def close() -> None:
-        closed.append(True)
+        closed.append("closed")
 
     async def stop(grace: float) -> None:
         assert grace <= 3
@@ -51,7 +54,10 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     monkeypatch.setattr(serve, "_LAST_GRACE", 0.01)
     monkeypatch.setattr("os._exit", _leave)
     workers = _Stuck()
-    parts = cast("Any", SimpleNamespace(workers=workers, queue=SimpleNamespace(close=close)))
+    parts = cast(
+        "Any",
+        SimpleNamespace(workers=workers, queue=SimpleNamespace(close=close), chronicle=SimpleNamespace(settle=settle)),
+    )
     working = asyncio.create_task(asyncio.Event().wait())
     background = asyncio.create_task(asyncio.Event().wait())
     with pytest.raises(_Left) as left:
@@ -60,7 +66,7 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
         )
     assert left.value.args == (0,)
     assert workers.stopped
-    assert closed
+    assert closed == ["written down", "closed"]
     assert background.cancelled() or background.cancelling()
     working.cancel()
 

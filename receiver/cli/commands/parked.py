@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from receiver.addon import AddonRepository
 from receiver.cli.command import Group
@@ -36,7 +37,10 @@ def command(context: click.Context, /, output: str, **options: Any) -> int:
       addon-sync parked retry monitoring
       addon-sync parked discard --all
     """
-    if context.invoked_subcommand is not None:
+    if (verb := context.invoked_subcommand) is not None:
+        given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+        if given:
+            raise click.UsageError(f"--{given[0].replace('_', '-')} belongs behind {verb!r}")
         return 0
     settings = load_settings(options, output=output, local=True)
     found: list[Parked] = []

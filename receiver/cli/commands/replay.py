@@ -4,12 +4,14 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+from receiver.catalog.names import tellable
 from receiver.cli.command import Command
 from receiver.cli.completion import addons, files, senders
 from receiver.cli.options import load_settings, moment, output_option, settings_options
@@ -25,11 +27,12 @@ from receiver.sync.recollection import replayed
 from receiver.sync.replay import Replayed, read
 from receiver.sync.request import RememberRequest, ReplayRequest, Request
 from receiver.tasks.journal import Aside
+from receiver.webhook.event import Decoded
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 512
-"""Notes that go into the journal at a time."""
+"""Events of which notes go into the journal at a time."""
 
 
 @click.command("replay", cls=Command)
@@ -70,6 +73,8 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
             "give a FILE ('-' for standard input), or some of --id, --since, --until, --addon, --sender, --failed, "
             "--quarantined"
         )
+    if ids and any(chosen[name] for name in ("since", "until", "sender", "quarantined")):
+        raise click.UsageError("--id names deliveries: leave --since, --until, --sender and --quarantined out")
     settings = load_settings(options, output=output)
     results, planned = Results(), list[Planned]()
 
@@ -98,6 +103,7 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
 def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool) -> ReplayRequest:
     now = time.time()
     since, until = moment("--since", chosen["since"], now=now), moment("--until", chosen["until"], now=now)
+    timed = since is not None or until is not None or chosen["sender"] is not None
     only_addon = chosen["addon"] is not None and not (chosen["failed"] or chosen["quarantined"] or ids)
     return ReplayRequest(
         numbers=tuple(int(name) for name in ids if name.isdecimal()),
@@ -106,7 +112,8 @@ def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool
         until=until,
         addon=chosen["addon"],
         sender=chosen["sender"],
-        journal=since is not None or until is not None or chosen["sender"] is not None or only_addon,
+        # With --quarantined, the others say which of those.
+        journal=(timed or only_addon) and not chosen["quarantined"],
         failed=chosen["failed"],
         quarantined=chosen["quarantined"],
         dry_run=dry_run,
@@ -124,17 +131,13 @@ def _lines(file: str) -> TextIO:
 
 def _from_file(file: str, lines: TextIO, settings: Settings, results: Results, *, dry_run: bool) -> Iterator[Request]:
     """Notes of the events of ``file``, some at a time, and in the end the addons that they name."""
-    found = Replayed()
-    notes = list[Aside]()
+    found, asked = Replayed(), time.time()
     with lines, reading(lines) as told:
-        for number, decoded in read(told, prefix=settings.repository_prefix, found=found):
-            if decoded.events and not dry_run:
-                notes.append(replayed(decoded.events, origin=_origin(file, number), at=time.time()))
-            if len(notes) >= _BATCH:
-                yield RememberRequest(asides=tuple(notes))
-                notes.clear()
-    if notes:
-        yield RememberRequest(asides=tuple(notes))
+        documents = read(told, prefix=settings.repository_prefix, found=found)
+        if dry_run:
+            deque(documents, maxlen=0)
+        else:
+            yield from (RememberRequest(asides=notes) for notes in _batches(_notes(documents, file)))
     _log.info(
         "%d documents hold %d events for %d addons, %d are of no concern, %d cannot be read",
         found.documents,
@@ -144,12 +147,28 @@ def _from_file(file: str, lines: TextIO, settings: Settings, results: Results, *
         len(found.problems),
     )
     results.add(found)
-    yield ReplayRequest(repositories=tuple(sorted(found.repositories)), dry_run=dry_run)
+    yield ReplayRequest(repositories=tuple(sorted(found.repositories)), dry_run=dry_run, asked=asked)
 
 
-def _origin(file: str, number: int) -> str:
-    name = "standard input" if file == "-" else Path(file).name
-    return f"{name[-100:]}, line {number}"
+def _notes(documents: Iterable[tuple[int, Decoded]], file: str) -> Iterator[Aside]:
+    """Of the events of each document, with the line that it began in; at most `_BATCH` of them in a note."""
+    name = "standard input" if file == "-" else tellable(Path(file).name[-100:])
+    for number, decoded in documents:
+        for start in range(0, len(decoded.events), _BATCH):
+            some = decoded.events[start : start + _BATCH]
+            yield replayed(some, origin=f"{name}, line {number}", at=time.time())
+
+
+def _batches(notes: Iterable[Aside]) -> Iterator[tuple[Aside, ...]]:
+    batch, count = list[Aside](), 0
+    for note in notes:
+        batch.append(note)
+        count += len(note.events)
+        if count >= _BATCH:
+            yield tuple(batch)
+            batch, count = [], 0
+    if batch:
+        yield tuple(batch)
 
 
 def _print(planned: list[Planned]) -> None:

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from receiver.tasks import statements
+from receiver.tasks import statements, store
 from receiver.tasks.intake import Intakes
 from receiver.tasks.ledger import Ledger
-from receiver.tasks.limits import Limits
+from receiver.tasks.limits import LEAST_WEIGHT, Limits
 from tests.support.deliveries import NOW, event, intake
 
 
@@ -75,3 +75,26 @@ def test_of_a_batch_the_earliest_time_is_due(connection: sqlite3.Connection) -> 
     """Clocks may jump between two deliveries that share a commit."""
     desk(Limits()).ingest(connection, [(intake(event()), NOW + 5), (intake(event()), NOW), (intake(event()), NOW + 9)])
     assert connection.execute("SELECT due FROM task").fetchall() == [(NOW,)]
+
+
+def test_a_large_journal_is_brought_to_a_small_limit_in_pieces(connection: sqlite3.Connection) -> None:
+    """An operator has lowered the limit: each transaction forgets a thousand, and in the end it is kept."""
+    large = desk(Limits())
+    for number in range(50):
+        large.ingest(connection, [(intake(event(event_id=f"{number}-{one}")), NOW) for one in range(100)])
+    small, left = desk(Limits(journal_bytes=256 * LEAST_WEIGHT)), [5000]
+    while left[-1] > 256 + 16:
+        small.ingest(connection, [(intake(event(event_id=f"new-{len(left)}")), NOW)])
+        left.append(count(connection, "delivery"))
+        assert 0 < left[-2] - left[-1] <= 1024
+    assert left[-1] == 256
+
+
+def test_large_bodies_are_forgotten_a_few_at_a_time(connection: sqlite3.Connection) -> None:
+    """By their bytes: by their number alone, one transaction would forget half a gigabyte."""
+    intakes = desk(Limits())
+    for number in range(20):
+        intakes.ingest(connection, [(intake(event(), received=NOW + number, body=b"x" * 2**20), NOW)])
+    for before, max_bytes in ((NOW + 100, 2**40), (0.0, 0)):
+        forgotten = store.trim(connection, before=before, max_bytes=max_bytes, most=512)
+        assert 1 <= forgotten <= 5

@@ -33,6 +33,45 @@ async def test_what_a_crash_left_out_of_the_index_is_put_in(tmp_path: Path) -> N
     await reopened.close()
 
 
+async def test_what_comes_after_a_crash_does_not_answer_what_came_before(tmp_path: Path) -> None:
+    """Whether that was answered, nobody knows; it was not an hour later."""
+    queue = await SqliteQueue.open(tmp_path / "q.db", clock=lambda: NOW)
+    await queue.ingest(intake(event()), now=NOW)
+    copied = tmp_path / "copied.db"
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / f"q.db{suffix}", f"{copied}{suffix}")
+    await queue.close()
+    reopened = await SqliteQueue.open(copied, clock=lambda: NOW + 3600)
+    await reopened.ingest(intake(event(SECURITY)), now=NOW + 3600)
+    page = await reopened.entries(Wanted(), limit=9)
+    assert [entry.answered for entry in page.entries if isinstance(entry, Arrival)] == [NOW + 3600, None]
+    await reopened.close()
+
+
+async def test_answers_are_known_after_an_orderly_end(tmp_path: Path) -> None:
+    """Several starts, with and without anything new."""
+    for number in range(3):
+        queue = await SqliteQueue.open(tmp_path / "q.db", clock=lambda: NOW)
+        await queue.ingest(intake(event()), now=NOW)
+        queue.note(Aside(received=NOW, answered=NOW, sender="zot", verdict="ignored"))
+        await queue.close()
+        queue = await SqliteQueue.open(tmp_path / "q.db", clock=lambda: NOW + 9)
+        page = await queue.entries(Wanted(), limit=99)
+        assert [entry.answered for entry in page.entries if isinstance(entry, Arrival)] == [NOW] * 2 * (number + 1)
+        await queue.close()
+
+
+async def test_a_note_is_found_by_its_time_though_a_later_delivery_was_entered_first(tmp_path: Path) -> None:
+    """Notes wait a moment, deliveries do not."""
+    queue = await SqliteQueue.open(tmp_path / "q.db")
+    await queue.ingest(intake(event(), received=NOW), now=NOW)
+    queue.note(Aside(received=NOW + 0.1, sender="zot", verdict="ignored"))
+    await queue.ingest(intake(event(), received=NOW + 0.2), now=NOW)
+    page = await queue.entries(Wanted(since=NOW + 0.05, until=NOW + 0.15), limit=9)
+    assert [entry.sender for entry in page.entries if isinstance(entry, Arrival)] == ["zot"]
+    await queue.close()
+
+
 async def test_deliveries_of_before_the_index_are_found(tmp_path: Path) -> None:
     """A file of version 1, as an earlier build left it."""
     with closing(sqlite3.connect(tmp_path / "q.db")) as connection:
@@ -116,3 +155,25 @@ def test_notes_survive_a_commit_that_failed(connection: sqlite3.Connection, ledg
         ledger.settle(connection)
         ledger.committed(NOW)
     assert connection.execute("SELECT count(*) FROM aside").fetchone() == (1,)
+
+
+def test_entries_without_a_body_are_bounded_whatever_is_trimmed_meanwhile(connection: sqlite3.Connection) -> None:
+    """Counted once, and anew where others have forgotten some: none is forgotten that should stay."""
+    ledger = Ledger(3000 * 1024)
+    ledger.load(connection)
+
+    def fill(count: int) -> int:
+        noise = [Aside(received=NOW, sender="zot", verdict="ignored", events=(event(),)) for _ in range(count)]
+        ledger.note(noise)
+        ledger.settle(connection)
+        ledger.committed(NOW)
+        left: int = connection.execute("SELECT count(*) FROM aside").fetchone()[0]
+        return left
+
+    assert fill(2000) == 2000
+    assert fill(2000) == 3000
+    assert fill(1500) == 3000
+    connection.execute("DELETE FROM aside WHERE id IN (SELECT id FROM aside ORDER BY id LIMIT 2500)")
+    ledger.recount()
+    assert fill(1100) == 1600
+    assert fill(1400) == 3000

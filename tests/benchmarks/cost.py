@@ -1,0 +1,44 @@
+"""What journal and metrics cost the endpoint: its rate beside that of the same server without them."""
+
+import statistics
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.benchmarks.intake import fresh_deliveries, rate, require_wrk
+from tests.benchmarks.measure import Report, Row
+from tests.support.docker_registry import free_port
+from tests.support.system import Host, Serving
+
+_GOAL = 0.9
+
+
+def cost(root: Path, report: Report, rounds: int = 5) -> None:
+    """All servers run, and are asked in turns."""
+    require_wrk()
+    delivery = fresh_deliveries()
+    names = ("whole", "nothing", "bodies")
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(_server(root, name)) for name in names}
+        for number in range(rounds + 1):
+            for place, name in enumerate(names):
+                found = rate(root, delivery, f"{'abc'[place]}{number:03x}", servers[name].url)
+                if number:  # the first is for warming up
+                    rates[name].append(found)
+    whole, nothing, bodies = (statistics.median(rates[name]) for name in names)
+    for work, other in (
+        ("notifications with journal and metrics, beside a server that keeps and counts nothing", nothing),
+        ("… beside one that keeps the bodies, and nothing else", bodies),
+    ):
+        reached = whole >= _GOAL * other
+        report.rows.append(Row(work, "0.9 (more is better)", whole, other, unit="/s", reached=reached))
+
+
+def _server(root: Path, name: str) -> Serving:
+    host = Host(root / name, f"http://127.0.0.1:{free_port()}")
+    if name == "bodies":
+        host.settings["BENCH_KEEP_BODIES"] = "1"
+    serving = host.serve()
+    if name != "whole":
+        serving.module = "tests.benchmarks.without"
+    return serving

@@ -1,0 +1,66 @@
+"""The notes that a replay of a file sends into the journal: some at a time, each with its line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from receiver.cli.commands import replay
+from receiver.cli.results import Results
+from receiver.config import load
+from receiver.sync.request import RememberRequest, ReplayRequest, Request
+
+
+def event(number: int) -> dict[str, object]:
+    target = {"repository": f"addons/a{number % 3}", "tag": "v1.0.0"}
+    return {"id": str(number), "action": "push", "target": target}
+
+
+def requests(tmp_path: Path, lines: list[str], *, dry_run: bool = False) -> list[Request]:
+    """What is asked for a file of these lines."""
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    environment = {"REGISTRY_URL": "oci://registry:5000", "K2S_INSTALL_DIR": str(tmp_path)}
+    settings = load(flags={}, environment=environment, file=None)
+    found: Iterator[Request] = replay._from_file(
+        str(file), replay._lines(str(file)), settings, Results(), dry_run=dry_run
+    )
+    return list(found)
+
+
+@pytest.mark.parametrize("each", [1, 7, 600, 2000])
+def test_notes_come_in_batches_whatever_a_document_holds(each: int, tmp_path: Path) -> None:
+    """An envelope may hold one event or thousands: no request grows with it, and none is lost or doubled."""
+    lines = [
+        json.dumps({"events": [event(number) for number in range(start, min(start + each, 2000))]})
+        for start in range(0, 2000, each)
+    ]
+    *remembered, last = requests(tmp_path, lines)
+    asides = [aside for one in remembered if isinstance(one, RememberRequest) for aside in one.asides]
+    assert [event.event_id for aside in asides for event in aside.events] == [str(number) for number in range(2000)]
+    for one in remembered:
+        assert isinstance(one, RememberRequest)
+        assert 0 < sum(len(aside.events) for aside in one.asides) < 2 * replay._BATCH
+    for aside in asides:
+        assert aside.origin is not None
+        line = lines[int(aside.origin.removeprefix("events.jsonl, line ")) - 1]
+        assert f'"id": "{aside.events[0].event_id}"' in line
+    assert isinstance(last, ReplayRequest)
+    assert last.repositories == ("addons/a0", "addons/a1", "addons/a2")
+    assert last.asked is not None
+    assert all(last.asked <= aside.received for aside in asides)
+
+
+def test_a_dry_run_notes_nothing(tmp_path: Path) -> None:
+    """It asks what the addons would come to, and no more."""
+    (only,) = requests(tmp_path, [json.dumps({"events": [event(0)]})], dry_run=True)
+    assert isinstance(only, ReplayRequest)
+    assert (only.repositories, only.dry_run) == (("addons/a0",), True)
+
+
+def test_a_file_without_events_asks_for_nothing(tmp_path: Path) -> None:
+    """Nothing is noted, and nobody is looked at."""
+    (only,) = requests(tmp_path, ["{}", "not json", ""])
+    assert isinstance(only, ReplayRequest)
+    assert only.repositories == ()
