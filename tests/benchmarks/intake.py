@@ -101,9 +101,9 @@ def fresh_deliveries() -> str:
     return delivery
 
 
-def rate(root: Path, delivery: str, mark: str, url: str) -> float:
+def rate(root: Path, delivery: str, mark: str, url: str, *, seconds: int = _SECONDS) -> float:
     """Answers a second; ``mark`` is in all identifiers, and must be another one each time."""
-    return _rate(_script(root, delivery, mark), url)
+    return _rate(_script(root, delivery, mark), url, seconds)
 
 
 def _script(root: Path, delivery: str, mark: str) -> Path:
@@ -112,8 +112,8 @@ def _script(root: Path, delivery: str, mark: str) -> Path:
     return path
 
 
-def _rate(script: Path, url: str) -> float:
-    command = ["wrk", "-t1", "-c16", f"-d{_SECONDS}s", "-s", str(script), f"{url}/v1/notifications"]
+def _rate(script: Path, url: str, seconds: int) -> float:
+    command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), f"{url}/v1/notifications"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         raise RuntimeError(output)

@@ -12,7 +12,7 @@ from receiver.cli.command import Command
 from receiver.cli.completion import addons
 from receiver.cli.entries import pushed
 from receiver.cli.options import load_settings, output_option, settings_options
-from receiver.cli.output import ago, print_json, print_table
+from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.running import view
 from receiver.cli.terminal import State
 from receiver.document import iso, outward
@@ -75,7 +75,7 @@ def _print(record: AddonRecord, releases: list[ReleaseFacts]) -> None:
     if record.installed is None:
         click.echo("not installed")
     if record.hold is not None:
-        click.echo(held_text(record.leaf, record.hold))
+        click.echo(printable(held_text(record.leaf, record.hold)))
 
 
 def _document(record: AddonRecord, releases: list[ReleaseFacts]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from receiver.catalog.names import EntryPath, NameLimits, shown
+from receiver.catalog.names import EntryPath, NameLimits, shown, tellable
+from receiver.document import decode, encode
 from receiver.errors import UnsafeArchive
 
 LIMITS = NameLimits()
@@ -136,3 +137,9 @@ def test_a_message_shows_names_escaped_and_cut() -> None:
     assert text.isprintable()
     assert len(text) < 300
     assert shown(b"\xff") == "b'\\xff'"
+
+
+def test_the_name_of_an_operators_file_can_always_be_told() -> None:
+    """Linux takes any bytes for a name; what is stored and sent is text."""
+    assert tellable("a/ü \udcff.txt") == "a/ü \\udcff.txt"
+    assert decode(encode(tellable("\udcff")), str) == "\\udcff"
