@@ -21,6 +21,7 @@ from tests.benchmarks.measure import Report, Row, run
 from tests.support.deliveries import event, intake
 from tests.support.docker_registry import free_port
 from tests.support.system import Host
+from tests.support.visitor import Visitor
 
 _ENTRIES = int(os.environ.get("BENCH_JOURNAL_ENTRIES", "1000000"))
 _PAGE = 50
@@ -44,6 +45,7 @@ def answers(root: Path, report: Report) -> None:
         row = Row(f"{_ENTRIES:,} entries, {million.ADDONS} addons: {work}", "100 ms", seconds * 1000, unit="ms")
         row.reached = seconds <= _GOAL
         report.rows.append(row)
+    _pages(host, report)
     _commands(host, report)
     longest, took = asyncio.run(_trimmed(file))
     work = f"longest wait for an answer while {_TRIMMED:,} entries are forgotten"
@@ -93,6 +95,23 @@ async def _median(ask: Callable[[], Awaitable[object]], rounds: int = 15) -> flo
         await ask()
         taken.append(time.perf_counter() - started)
     return statistics.median(taken)
+
+
+def _pages(host: Host, report: Report, rounds: int = 15) -> None:
+    """As a browser gets them, over HTTP, from a receiver that runs."""
+    with host.serve() as serving:
+        visitor = Visitor(serving)
+        for work, path in (("the page", "/"), ("… of one addon", "/addon/addon-100"), ("… of the journal", "/journal")):
+            visitor.get(path)  # templates are compiled once
+            taken = []
+            for _ in range(rounds):
+                started = time.perf_counter()
+                visitor.get(path)
+                taken.append(time.perf_counter() - started)
+            seconds = statistics.median(taken)
+            row = Row(f"{_ENTRIES:,} entries, {million.ADDONS} addons: {work}", "100 ms", seconds * 1000, unit="ms")
+            row.reached = seconds <= _GOAL
+            report.rows.append(row)
 
 
 def _commands(host: Host, report: Report, rounds: int = 7) -> None:

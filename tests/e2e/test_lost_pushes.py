@@ -13,6 +13,7 @@ from tests.support.addons import artifact, files, push_addon
 from tests.support.docker_registry import DockerRegistry, Notify, free_port
 from tests.support.recorder import Recorder
 from tests.support.system import TOKEN, Host, wait_for
+from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.registry
 
@@ -112,7 +113,13 @@ def test_pushes_that_were_lost_are_named_and_brought(site: Site, tmp_path: Path)
         events = host.json("events", "--addon", "monitoring")
         assert [(one["kind"], one.get("verdict") or one["outcome"]) for one in events][-1] == ("sync", "installed")
         assert events[-1]["detail"]["digest"] == digests["monitoring"]
-        # The page tells the same: its test begins here, with ``serving.url``.
+
+        page = Visitor(serving).read("/addon/monitoring")
+        for step in told.values():
+            assert " ".join(step["text"].split()) in page
+            assert all(" ".join(fact.split()) in page for fact in step["facts"])
+        assert "monitoring" in (overview := Visitor(serving).read("/"))
+        assert "v1.3.0" in overview
         assert serving.stop() == 0
     assert steps(host, "monitoring") == told, "without a receiver, too"
 
