@@ -9,7 +9,7 @@ from receiver.document import outward
 from receiver.report import describe
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.tally import Tally
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Operations, Verified
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
     DiscardRequest,
     MissedRequest,

@@ -7,7 +7,7 @@ from receiver.addon import AddonRepository
 from receiver.document import InvalidDocument, convert, parse
 from receiver.errors import DeliveryError
 from receiver.sync.ports import Clock
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import ReplayRequest
 from receiver.tasks.journal import Aside, Event, Journal, StoredDelivery
 from receiver.tasks.queue import TaskQueue

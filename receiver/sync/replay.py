@@ -5,42 +5,17 @@ A replayed event is a hint like any other: all that comes of it is a look at the
 
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
 from receiver.document import InvalidDocument, parse
 from receiver.errors import DeliveryError
+from receiver.sync.replayed import Replayed
 from receiver.webhook.decode import decode, understand
-from receiver.webhook.event import Decoded, Delivery, PushEvent
+from receiver.webhook.event import Decoded, Delivery
 
 # A string ends with its line, closed or not, and nothing of it is tried again: one pass over any line.
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\]]')
 _BEFORE_A_VALUE = ("[", ",", ":")
-
-
-@dataclass(slots=True)
-class Replayed:
-    """What a replay found so far."""
-
-    documents: int = 0
-    events: int = 0
-    ignored: int = 0
-    repositories: dict[str, int] = field(default_factory=dict)
-    """How many events named each repository."""
-    problems: list[str] = field(default_factory=list)
-    """What could not be read, with its line or journal number."""
-
-    def add(self, decoded: Decoded, *, where: str) -> None:
-        """Count what one delivery says."""
-        self.ignored += sum(decoded.ignored.values())
-        self.problems += [f"{where}: {problem}" for problem in decoded.malformed]
-        for event in decoded.events:
-            self._count(event)
-
-    def _count(self, event: PushEvent) -> None:
-        self.events += 1
-        name = event.repository.name
-        self.repositories[name] = self.repositories.get(name, 0) + 1
 
 
 def read(lines: Iterable[str], *, prefix: str, found: Replayed) -> Generator[tuple[int, Decoded], None, None]:

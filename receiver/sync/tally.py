@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from receiver.report import summary
 from receiver.sync.engine import Planned, Report
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from receiver.sync.engine import Planned, Report
 from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
     DiscardRequest,
     EventsRequest,

@@ -19,7 +19,7 @@ from receiver.lock import Holder, StateLock
 from receiver.server.connections import Limits
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import ParkedRequest, PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.sync.views import Parked
 from receiver.tasks.task import Trigger

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.sync.replay import Replayed, documents, read
+from receiver.sync.replay import documents, read
+from receiver.sync.replayed import Replayed
 
 _SCALARS = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=12)
 _VALUES = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 from receiver import app
 from receiver.errors import QueueUnavailable
 from receiver.sync.engine import Report
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 
 
 async def _reports(*given: Report) -> AsyncGenerator[Report, None]:

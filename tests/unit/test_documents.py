@@ -20,7 +20,7 @@ from receiver.sync.documents import entry_document, story_document
 from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.status import AddonStatus
 from receiver.sync.story import Story
 from receiver.sync.unannounced import MissedPush

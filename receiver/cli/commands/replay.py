@@ -24,7 +24,8 @@ from receiver.document import outward, replaced
 from receiver.errors import ConfigError
 from receiver.sync.engine import Planned, Report
 from receiver.sync.recollection import replayed
-from receiver.sync.replay import Replayed, read
+from receiver.sync.replay import read
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import RememberRequest, ReplayRequest, Request
 from receiver.tasks.journal import Aside
 from receiver.webhook.event import Decoded

@@ -14,7 +14,7 @@ from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
 from receiver.document import iso, replaced
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.tasks.task import Trigger
 from tests.unit.cli.conftest import Run
 

@@ -11,7 +11,7 @@ import pytest
 from receiver.errors import InvalidNameError, QueueUnavailable, Unavailable, UnsafeArchive
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import PollRequest, ReplayRequest, Request, StatusRequest, SyncRequest
 from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Event, Kept

@@ -7,7 +7,7 @@ import pytest
 from receiver.errors import InvalidNameError, Unavailable, UnsafeArchive
 from receiver.sync.engine import Planned, Report
 from receiver.sync.outcome import Outcome
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import ReplayRequest, SyncRequest
 from receiver.tasks.journal import Arrival, Event, Kept, Wanted
 from receiver.tasks.queue import Intake

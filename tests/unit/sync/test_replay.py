@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from receiver.sync.replay import Replayed, documents, read
+from receiver.sync.replay import documents, read
+from receiver.sync.replayed import Replayed
 
 
 def event(name: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from receiver.document import replaced as replace
 from receiver.sync.outcome import Outcome, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.tally import Summary, Tally
 from receiver.tasks.task import Trigger
 

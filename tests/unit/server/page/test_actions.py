@@ -13,7 +13,7 @@ from receiver.server.session import Session
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed
 from receiver.sync.outcome import Outcome, Status, Surveyed
-from receiver.sync.replay import Replayed
+from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
     HoldRequest,
     PollRequest,
