@@ -9,7 +9,7 @@ Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), `
 ``survey``    look at all addons of the registry: the poll
 ``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval
 ``engine``    what people and programs may ask for, one way in for all; ``operations``: hold, roll back and the like
-``replay``    recorded deliveries back into hints (``replayed``: what was found); ``recollection``: those of the journal, and what failed
+``replay``    recorded deliveries back into hints, ``replayed`` what was found; ``recollection`` those of the journal
 ``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes;
 ``documents`` and ``tally``: what programs read of them
 """
