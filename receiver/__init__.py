@@ -13,11 +13,11 @@ catalogue. The rooms, in that order:
 - ``diagnosis``  what stands in the way of an addon that does not show up, with the remedy
 - ``packaging``  the other direction: an addon folder into an artifact, and into a registry
 
-``oci``, ``addon``, ``document``, ``links``, ``breaker`` and ``errors`` are the words that all of them share; ``config``
-(with ``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and ``sender_secrets``), ``log``,
-``lock``, ``report``, ``metrics`` and ``systemd`` what a program needs besides; ``flux`` tells FluxCD of
-installations. ``app`` builds it all (``connect`` only the registry's client), ``serve`` keeps it running, ``cli`` is
-the command line.
+``oci``, ``addon``, ``document``, ``links``, ``breaker``, ``http_client`` and ``errors`` are the words that all of
+them share; ``config`` (with ``settings_table``, ``setting``, ``settings_file``, ``notation``, ``secret`` and
+``sender_secrets``), ``log``, ``lock``, ``report``, ``metrics`` and ``systemd`` what a program needs besides; ``flux``
+tells FluxCD of installations. ``app`` builds it all (``connect`` only the registry's client), ``serve`` keeps it
+running, ``cli`` is the command line.
 """
 
 __version__ = "0.1.0"

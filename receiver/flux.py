@@ -9,13 +9,13 @@ import hashlib
 import hmac
 import json
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from receiver import __version__
+from receiver.http_client import aiohttp
 from receiver.packaging.flux import NAMESPACE, resource_name
 from receiver.secret import Secret
 from receiver.sync.outcome import Outcome, Surveyed
@@ -71,7 +71,10 @@ class FluxWebhook:
     async def run(self) -> None:
         """Deliver until cancelled."""
         headers = {"User-Agent": f"addon-sync/{__version__}", "Content-Type": "application/json"}
-        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
+        # Reads the certificates of the system.
+        tls = await asyncio.to_thread(ssl.create_default_context)
+        connector = aiohttp.TCPConnector(ssl=tls)
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers, connector=connector) as session:
             while True:
                 await self._wake.wait()
                 self._wake.clear()

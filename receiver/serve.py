@@ -37,6 +37,8 @@ _WORK_GRACE = 5.0
 _LAST_GRACE = 2.0
 """Seconds after SIGTERM: for requests, for syncs to end by themselves, what is given back; 10 at most (contract)."""
 _TRIM_SECONDS = 3600.0
+_MISSED_GRACE = 10.0
+"""Seconds that an event may come after the poll that brought its push: ten times the usual pause of a sender."""
 
 
 async def serve(
@@ -132,7 +134,7 @@ def _poller(parts: app.Parts, metrics: Metrics) -> Poller:
         poller.missed()
 
     metrics.poll_interval(lambda: poller.interval)
-    parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed))
+    parts.workers.subscribe(MissedEvents(journal=parts.queue, clock=time.time, missed=missed, grace=_MISSED_GRACE))
     return poller
 
 

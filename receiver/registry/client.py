@@ -10,10 +10,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, as
 from dataclasses import replace
 from typing import Self
 
-import aiohttp
-
 from receiver.document import Document, InvalidDocument, decode
 from receiver.errors import DigestMismatch, ProtocolViolation, SizeMismatch, UnsupportedContent
+from receiver.http_client import aiohttp
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-import aiohttp
-
 from receiver.errors import AccessDenied, ProtocolViolation, RegistryError
+from receiver.http_client import aiohttp
 from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
 from receiver.registry.auth import MAX_TOKEN_ANSWER, Authorizer, CredentialSource
 from receiver.registry.location import Location, Origin, redirect_target

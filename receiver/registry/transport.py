@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL  # part of aiohttp's interface: a judged URL must not be quoted once more
 
 from receiver.breaker import Breaker
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
+from receiver.http_client import aiohttp
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
 from receiver.registry.pace import Pace
 from receiver.registry.proxy import Proxy

@@ -21,12 +21,16 @@ _LOOK_BACK = 24 * 3600.0
 
 
 class MissedEvents:
-    """A listener of the workers' reports; ``missed`` is told each time."""
+    """A listener of the workers' reports; ``missed`` is told each time.
 
-    def __init__(self, *, journal: Journal, clock: Clock, missed: Callable[[Reason], None]) -> None:
+    ``grace`` seconds are left to the event: a poll at the start is faster than a registry that tries again.
+    """
+
+    def __init__(self, *, journal: Journal, clock: Clock, missed: Callable[[Reason], None], grace: float = 0.0) -> None:
         self._journal = journal
         self._clock = clock
         self._missed = missed
+        self._grace = grace
         self._asking: set[asyncio.Task[None]] = set()
 
     def __call__(self, report: Outcome | Surveyed) -> None:
@@ -40,6 +44,7 @@ class MissedEvents:
 
     async def _judge(self, outcome: Outcome) -> None:
         since = max(outcome.replaced or 0.0, self._clock() - _LOOK_BACK)
+        await asyncio.sleep(self._grace)
         try:
             if await self._has_any(since, outcome.repository):
                 return

@@ -11,7 +11,7 @@ _BY_KIND: dict[type[errors.ReceiverError], str] = {
     errors.AccessDenied: "give an account that may pull: ADDON_SYNC_REGISTRY_USERNAME and its password, or Docker's",
     errors.NotInRegistry: "push it again: the registry has lost a part of it",
     errors.ContentError: f"{_PUSH}; where the registry is at fault, repair it and 'addon-sync parked retry {{addon}}'",
-    errors.UnsupportedContent: f"{_PUSH}: export it with 'addon-sync export' or 'k2s addons export'",
+    errors.UnsupportedContent: f"{_PUSH}. 'addon-sync export' and 'k2s addons export' make one",
     errors.UnsafeArchive: _PUSH,
     errors.InvalidManifest: _PUSH,
     errors.InvalidNameError: _PUSH,

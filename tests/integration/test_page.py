@@ -209,10 +209,10 @@ async def test_a_foreign_name_for_our_loopback_gets_nothing(host: str) -> None:
 
 
 async def test_what_is_not_there_is_said_on_a_page() -> None:
-    """With the way back; a name that cannot be one is repeated as text."""
+    """With the way back; a name that cannot be one is repeated as text; no path leads to the first page by mistake."""
     async with opened() as (_, visitor):
         await visitor.sign_in()
-        for path in ("/addon/never-heard-of", "/addon/%3Cscript%3E", "/static/secrets"):
+        for path in ("/addon/never-heard-of", "/addon/%3Cscript%3E", "/static/secrets", "/favicon.ico", "/addons"):
             reply = await visitor.ask(path)
             assert (reply.status, b'href="/"' in reply.body, b"<script>" in reply.body) == (404, True, False)
 

@@ -75,7 +75,7 @@ COMPOSITION = ("receiver.__main__", "receiver.app", "receiver.cli", "receiver.co
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiofiles": ("receiver.blobs",),
-    "aiohttp": ("receiver.flux", "receiver.registry", "receiver.server"),
+    "aiohttp": ("receiver.http_client", "receiver.registry", "receiver.server"),
     "click": ("receiver.cli",),
     "filelock": ("receiver.lock",),
     "isal": ("receiver.catalog.inflate",),

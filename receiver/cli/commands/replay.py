@@ -195,6 +195,8 @@ def _leads_to(plan: Planned) -> str:
     installed = status.installed
     if installed is not None and installed.present and installed.digest == desired.digest:
         return "a look that finds nothing new"
+    if status.error is not None:
+        return f"another try of {desired.tag} ({desired.digest[:19]}), which failed: {status.error}"
     return f"an installation of {desired.tag} ({desired.digest[:19]})"
 
 

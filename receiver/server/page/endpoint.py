@@ -140,6 +140,8 @@ class Page:
         return self._ours(guarded)
 
     async def _overview(self, request: web.BaseRequest, session: Session) -> web.StreamResponse:
+        if request.path != "/":  # what no other route took
+            return self._message(404, "there is no such page")
         sources = self._sources
         words = _query(request, "q")
         statuses = await sources.views.statuses(ask=False)

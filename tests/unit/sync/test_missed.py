@@ -79,6 +79,22 @@ async def test_an_event_of_the_release_before_announces_nothing_newer() -> None:
     assert await polled(world) == ["unannounced"]
 
 
+async def test_an_event_right_after_the_poll_is_waited_for() -> None:
+    """A receiver that comes back looks at once; the registry sends again a second later."""
+    world = World()
+    world.registry.push("monitoring")
+    found: list[Reason] = []
+    listener = MissedEvents(journal=world.queue, clock=world.clock, missed=found.append, grace=0.2)
+    world.workers.subscribe(listener)
+    async with world.working():
+        await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
+        await world.settled()
+        assert listener._asking
+        await announce(world, "monitoring")
+        await until(lambda: not listener._asking)
+    assert found == []
+
+
 async def test_a_repair_is_no_push() -> None:
     """The folder was gone; nobody pushed anything."""
     world = World()
