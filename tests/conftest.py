@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -12,6 +13,9 @@ _SHOWN = "shown"
 _SEED = int(os.environ.get("ADDON_SYNC_TEST_SEED") or random.SystemRandom().randrange(2**32))
 # Workers of pytest-xdist inherit the environment, so that one number reproduces the whole run.
 os.environ["ADDON_SYNC_TEST_SEED"] = str(_SEED)
+# A run in the background of a shell ignores Ctrl-C, as would every program that it starts, also those that are sent it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
