@@ -5,11 +5,11 @@ Rules: ``docs/reference/artifacts.md`` ("Which tag"), SemVer 2.0 section 11 for 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, Self
 
 import semver
 
+from receiver.document import Value
 from receiver.errors import InvalidNameError, NotInRegistry
 from receiver.oci.reference import Repository
 
@@ -45,8 +45,7 @@ class AddonName(str):
         return cls(text)
 
 
-@dataclass(frozen=True, slots=True)
-class AddonRepository:
+class AddonRepository(Value, frozen=True):
     """A repository that holds an addon: ``<prefix><leaf>``, such as ``addons/`` and ``ingress-nginx``."""
 
     name: Repository
@@ -76,8 +75,7 @@ class AddonRepository:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagChoice:
+class TagChoice(Value, frozen=True, kw_only=True):
     """The tag that is wanted, and the rule that chose it, for people."""
 
     tag: str
@@ -149,8 +147,7 @@ def _highest(versions: list[tuple[semver.Version, str]]) -> str:
     return max(versions, key=lambda pair: (pair[0], pair[1]))[1]
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRange:
+class VersionRange(Value, frozen=True):
     """Comparators joined by commas or spaces, all of which must hold: ``>=1.2.0 <2.0.0``.
 
     As in the range syntax that FluxCD takes, pre-releases count only where a comparator names one (``>=0.0.0-0``).

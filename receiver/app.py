@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from receiver.catalog.store import CatalogStore
 from receiver.catalog.sweeper import Sweeper
 from receiver.config import Settings
 from receiver.connect import document_limits, registry_client
+from receiver.document import Value
 from receiver.errors import QueueUnavailable
 from receiver.oci.manifest import DocumentLimits
 from receiver.registry.client import RegistryClient
@@ -49,8 +49,7 @@ _SWEEP_SECONDS = 1.0
 """For old trees to be removed at the end; the next start goes on with them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Value, frozen=True, kw_only=True):
     """Everything that works on one state folder."""
 
     settings: Settings

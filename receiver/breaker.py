@@ -3,7 +3,7 @@
 One for the registry (`receiver.sync.circuit`), and one for each host that it names (`receiver.registry.transport`).
 """
 
-from dataclasses import dataclass
+from receiver.document import Mutable
 
 FAILURES = 3
 """In a row, for a host to count as away: one addon's blobs may be unreachable by themselves."""
@@ -14,8 +14,7 @@ _LEAST_HOLD, _LONGEST_HOLD = 1.0, 300.0
 """Seconds, of the pauses that a host asks for."""
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(Mutable):
     """One host; times are seconds of any clock, also of one that is set back."""
 
     _failures: int = 0

@@ -5,11 +5,11 @@ The table is `receiver.settings_table.SETTINGS`; here it is read from its source
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from receiver.addon import AddonRepository, TagPolicy
+from receiver.document import Value
 from receiver.errors import ConfigError, ReceiverError
 from receiver.notation import Endpoint
 from receiver.oci.reference import RegistryAddress
@@ -22,8 +22,7 @@ from receiver.settings_file import read_settings_file
 from receiver.settings_table import SETTINGS
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Value, frozen=True):
     """Where a setting's value comes from."""
 
     source: Literal["flag", "environment", "file", "default"]
@@ -33,8 +32,7 @@ class Given:
     """As it was written; the path of a secret's file, and None for a secret itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Value, frozen=True, kw_only=True):
     """Everything that the operator decided. Sizes in bytes, durations in seconds."""
 
     registry: RegistryAddress
@@ -90,7 +88,7 @@ class Settings:
     journal_age: float
     journal_size: int
     log_format: str
-    given: Mapping[str, Given] = field(repr=False, compare=False)
+    given: Mapping[str, Given]
     """By the names in the table; credentials of senders as ``senders.<sender>``, where there are some."""
 
     @property
@@ -139,12 +137,11 @@ def load(
     else:
         _check_folders(values)
     _complete(values, local_only=local_only)
-    assert set(values) == {field.name for field in fields(Settings)}
+    assert set(values) == set(Settings.__struct_fields__)
     return Settings(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Value, frozen=True):
     kind: Literal["flag", "environment", "file"]
     values: Mapping[str, str]
     name: Callable[[str], str]

@@ -11,12 +11,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import filelock
 
+from receiver.document import Value, encode
 from receiver.errors import ConfigError
 from receiver.links import is_link
 
@@ -24,8 +24,7 @@ _TRIES, _PAUSE = 10, 0.02
 """For replacing a note that is being read: a fifth of a second, while reading one takes less than a thousandth."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(Value, frozen=True, kw_only=True):
     """Who works on the state folder; ``url``, on loopback, and ``token`` where it takes commands."""
 
     pid: int
@@ -57,8 +56,7 @@ class Holder:
         return f"addon-sync {self.command} (process {self.pid}{where})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Patience:
+class _Patience(Value, frozen=True):
     """How long to wait for locks, until when, and who is told."""
 
     seconds: float
@@ -245,7 +243,7 @@ def _write_private(path: Path, holder: Holder) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(holder), file)
+        file.write(encode(holder).decode())
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -2,13 +2,13 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
 from receiver.addon import TagPolicy, VersionRange
+from receiver.document import Value
 from receiver.errors import ProtocolViolation
 from receiver.oci.reference import Repository
 from receiver.registry.location import Location, Origin
@@ -24,8 +24,7 @@ _ENDPOINT = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]*)):([0-9]{1,5})
 _COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Value, frozen=True, kw_only=True):
     """``host`` and ``port`` to listen on; port 0 for a free one."""
 
     host: str

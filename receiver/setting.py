@@ -1,12 +1,12 @@
 """A row of the table of settings: how one setting is named, read and explained. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from receiver.document import Value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+
+class Setting(Value, frozen=True, kw_only=True):
     """A row of the table. ``default`` is text in the form that users write; None where there is none."""
 
     name: str

@@ -1,9 +1,9 @@
 """Where everything of an addon goes in the catalogue. Pure. The table is that of ``docs/reference/artifacts.md``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from receiver.addon import AddonName
+from receiver.document import Value
 from receiver.errors import InvalidNameError
 from receiver.oci import media
 
@@ -12,8 +12,7 @@ SCHEMA = "addon.manifest.schema.json"
 DIGESTS = ".addon-sync-digests"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerRule:
+class LayerRule(Value, frozen=True, kw_only=True):
     """How a layer is unpacked: below ``folder`` of the implementation; ``captured`` files go elsewhere."""
 
     label: str
@@ -37,8 +36,7 @@ NOT_TRANSFERRED: Mapping[str, str] = {
 """Layers 4-6: images are pulled when the addon is enabled."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Unit:
+class Unit(Value, frozen=True, order=True):
     """What is exchanged as a whole: the folder of one implementation."""
 
     addon: AddonName

@@ -7,9 +7,9 @@ reserved names of Go's ``internal/filepathlite``, and the case lists A and G of 
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Self
 
+from receiver.document import Value
 from receiver.errors import UnsafeArchive
 
 # Backslash and colon change the meaning of a path on Windows, '%' is expanded by its shells (and is an escape in URLs:
@@ -37,8 +37,7 @@ _MAX_COMPONENT_BYTES = 255  # NAME_MAX of Linux file systems
 _SHOWN = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameLimits:
+class NameLimits(Value, frozen=True, kw_only=True):
     """How long and how deep; lengths in UTF-16 units, as Windows counts.
 
     180 leaves room for the catalogue, the addon and the implementation within the 259 of MAX_PATH (hazards G22).

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from receiver.catalog.filesystem import Exchange
@@ -11,7 +10,7 @@ from receiver.catalog.names import tellable
 from receiver.catalog.records import Records
 from receiver.catalog.release import Installation
 from receiver.catalog.transaction import Journal, Transaction
-from receiver.document import InvalidDocument
+from receiver.document import InvalidDocument, Value
 from receiver.errors import InstallError
 from receiver.links import is_link
 
@@ -21,8 +20,7 @@ Stage = Callable[[Path], Journal]
 """Fills the folder of a transaction and says what to do with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unfinished:
+class _Unfinished(Value, frozen=True):
     """A promise whose last steps are left; ``held`` are the locks that it needs."""
 
     held: frozenset[str]

@@ -1,7 +1,8 @@
 """How a table fits a width: which columns stay, how wide they are, and what moves below its row. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from receiver.document import Value
 
 GAP = 2
 """Blanks between two columns."""
@@ -12,8 +13,7 @@ _LEAST_TEXT = 30
 _LEAST_CELL = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Value, frozen=True, kw_only=True):
     """Where the cells of a row go; columns by their numbers."""
 
     columns: tuple[int, ...]

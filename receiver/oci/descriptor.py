@@ -1,13 +1,12 @@
 """A descriptor: the promise of a blob, by media type, digest and size (image-spec descriptor.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from receiver.document import Value, field
 from receiver.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
+class Descriptor(Value, frozen=True, kw_only=True):
     """What a manifest or index says of a blob; ``size`` in bytes."""
 
     media_type: str

@@ -2,17 +2,16 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Self
 
+from receiver.document import Value
 from receiver.errors import UnsupportedContent
 
 # image-spec descriptor.md "Digests"; \Z and not $, which would let a newline pass (as in CVE-2024-3727).
 _PATTERN = re.compile(r"sha256:([a-f0-9]{64})\Z")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Value, frozen=True, order=True):
     """``sha256:`` and 64 lower-case hexadecimal digits; safe in a path and in a URL."""
 
     hex: str

@@ -3,9 +3,8 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from receiver.document import Document, InvalidDocument, convert, parse
+from receiver.document import Document, InvalidDocument, Value, convert, parse
 from receiver.errors import SizeMismatch, UnsupportedContent
 from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
@@ -23,8 +22,7 @@ _EMPTY = Digest.of(b"{}")
 """What a blob of the empty media type is (image-spec manifest.md, "Guidance for an Empty Descriptor")."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
+class DocumentLimits(Value, frozen=True, kw_only=True):
     """How much a manifest or index may ask for; ``max_size`` in bytes, judged while the document arrives."""
 
     max_size: int = MAX_DOCUMENT_SIZE
@@ -35,8 +33,7 @@ class DocumentLimits:
 _DEFAULT = DocumentLimits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Value, frozen=True, kw_only=True):
     """One artifact: its layers in order, and what its annotations say."""
 
     digest: Digest
@@ -46,8 +43,7 @@ class Manifest:
     annotations: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Value, frozen=True, kw_only=True):
     """Several manifests under one digest."""
 
     digest: Digest

@@ -2,10 +2,10 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+from receiver.document import Value
 from receiver.errors import ConfigError, InvalidNameError
 
 # distribution-spec "Pulling manifests"; the length is Distribution's (reference.RepositoryNameTotalLengthMax).
@@ -59,8 +59,7 @@ def _is_host(text: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryAddress:
+class RegistryAddress(Value, frozen=True, kw_only=True):
     """Where the registry is: ``scheme`` (``http`` or ``https``), ``host`` and ``port``."""
 
     scheme: str

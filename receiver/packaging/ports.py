@@ -1,9 +1,9 @@
 """What pushing asks of a registry, as a protocol; `receiver.registry.upload` fulfils it. No behaviour here."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from receiver.document import Value
 from receiver.oci.digest import Digest
 from receiver.oci.reference import Repository
 
@@ -16,8 +16,7 @@ def _unwatched(count: int) -> None:
     del count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadBlob:
+class UploadBlob(Value, frozen=True, kw_only=True):
     """A blob that is to be sent."""
 
     repository: Repository

@@ -1,11 +1,10 @@
 """A status and its error codes to the error that says what cures it. Pure: the time comes in as an argument."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from receiver.document import Document, InvalidDocument, decode
+from receiver.document import Document, InvalidDocument, Value, decode
 from receiver.errors import AccessDenied, NotInRegistry, ProtocolViolation, RateLimited, RegistryError, Unavailable
 
 MAX_ERROR_BODY = 64 * 1024
@@ -20,8 +19,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 _MAX_CODES = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Value, frozen=True, kw_only=True):
     """An answer that is not what was asked for."""
 
     status: int

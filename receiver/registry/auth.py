@@ -10,9 +10,8 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
 
-from receiver.document import Document, InvalidDocument, decode
+from receiver.document import Document, InvalidDocument, Value, decode
 from receiver.errors import AccessDenied, ProtocolViolation
 from receiver.registry.challenge import (
     Challenge,
@@ -38,23 +37,28 @@ _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class _Unshown(Value, frozen=True):
+    """What a log or an error must not tell."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Credentials(_Unshown, frozen=True, kw_only=True):
     """A user name and a password; neither is shown by ``repr``."""
 
-    username: str = field(repr=False)
-    password: str = field(repr=False)
+    username: str
+    password: str
 
     def basic(self) -> str:
         """The value of an ``Authorization`` header (RFC 7617)."""
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityToken:
+class IdentityToken(_Unshown, frozen=True):
     """What Docker keeps as ``identitytoken``: a token service gives access tokens for it (RFC 6749 section 6)."""
 
-    text: str = field(repr=False)
+    text: str
 
 
 CredentialSource = Callable[[], Credentials | IdentityToken | None]
@@ -69,9 +73,8 @@ class _TokenAnswer(Document, frozen=True, rename=None):  # this document alone s
     expires_in: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    header: str = field(repr=False)
+class _Grant(_Unshown, frozen=True):
+    header: str
     expires: float
 
 

@@ -6,9 +6,9 @@ distribution project's token specification.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from receiver.document import Value
 from receiver.errors import AccessDenied, ProtocolViolation
 from receiver.registry.location import Location, Origin
 
@@ -22,8 +22,7 @@ _MAX_HEADER = 16 * 1024
 """Characters: twice what aiohttp takes as one header field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Value, frozen=True):
     """One way to authenticate: ``scheme`` and parameter names in lower case."""
 
     scheme: str

@@ -7,10 +7,9 @@ went to its reader cannot be taken back: `receiver.sync.fetch` asks for the rest
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import Self
 
-from receiver.document import Document, InvalidDocument, decode
+from receiver.document import Document, InvalidDocument, decode, replaced
 from receiver.errors import DigestMismatch, ProtocolViolation, SizeMismatch, UnsupportedContent
 from receiver.http_client import aiohttp
 from receiver.oci import media
@@ -175,7 +174,7 @@ class RegistryClient:
     @asynccontextmanager
     async def _blob(self, question: Question, descriptor: Descriptor, offset: int) -> AsyncIterator[BlobBody]:
         async with AsyncExitStack() as stack:
-            response = await stack.enter_async_context(self._session.ask(replace(question, offset=offset)))
+            response = await stack.enter_async_context(self._session.ask(replaced(question, offset=offset)))
             start = offset if _continues(response, offset, descriptor.size) else 0
             if start == 0 and response.status != 200:
                 await stack.aclose()  # a part that nobody asked for, or none: the whole, then
@@ -217,7 +216,7 @@ class RegistryClient:
         listing = Listing(question.location)
         following: Location | None = question.location
         while following is not None:
-            body, link = await self._page(replace(question, location=following))
+            body, link = await self._page(replaced(question, location=following))
             try:
                 found = items(body)
             except InvalidDocument as error:

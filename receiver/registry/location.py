@@ -7,10 +7,10 @@ so that no two readers can disagree about its host.
 import ipaddress
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
+from receiver.document import Value
 from receiver.errors import ProtocolViolation
 from receiver.oci.reference import RegistryAddress
 
@@ -22,8 +22,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ODD_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9A-Fa-f]*)\.?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Value, frozen=True):
     """Scheme, host and port: what credentials belong to (RFC 6454 section 4)."""
 
     scheme: str
@@ -40,8 +39,7 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Value, frozen=True):
     """A URL that was judged; ``target`` is its path and query."""
 
     origin: Origin

@@ -6,9 +6,9 @@ read as Go reads ``NO_PROXY`` (golang.org/x/net/http/httpproxy), since the tools
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
 from typing import Self
 
+from receiver.document import Value, field
 from receiver.errors import ProtocolViolation
 from receiver.registry.location import Location, Origin
 
@@ -17,8 +17,7 @@ _NAME = re.compile(r"(?:\*?\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?\Z
 _PORT = re.compile(r"(.+):([0-9]{1,5})\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemption:
+class Exemption(Value, frozen=True, kw_only=True):
     """One word of ``NO_PROXY``: a name, the names below it, a network, or (without either) everything."""
 
     name: str | None = None
@@ -60,8 +59,7 @@ class Exemption:
         return host.endswith(f".{self.name}") or (not self.below_only and host == self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class Proxy(Value, frozen=True, kw_only=True):
     """The operator's proxy and what is asked without it."""
 
     origin: Origin

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 
+from receiver.document import Value, field, replaced
 from receiver.errors import AccessDenied, ProtocolViolation, RegistryError
 from receiver.http_client import aiohttp
 from receiver.registry.answers import MAX_ERROR_BODY, Refusal, error_codes, error_for
@@ -25,8 +25,7 @@ _MAY_PASS = frozenset({408, 429})
 """Statuses below 500 that time cures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Value, frozen=True, kw_only=True):
     """A request and the words for its failure."""
 
     location: Location
@@ -48,8 +47,7 @@ class Question:
     """What sending it may take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Value, frozen=True, kw_only=True):
     """The answer to a request that changes something."""
 
     status: int
@@ -131,7 +129,7 @@ class RegistrySession:
             response.close()
             following = redirect_target(current, response.headers.get("Location"))
             home = home and following.origin == self._registry
-            question, current = replace(question, location=following), following
+            question, current = replaced(question, location=following), following
             response = await self._send(question, self._authorizer.header(question.scope) if home else None)
         if response.status in _REDIRECTS:
             response.close()

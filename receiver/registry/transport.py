@@ -9,13 +9,13 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL  # part of aiohttp's interface: a judged URL must not be quoted once more
 
 from receiver.breaker import Breaker
+from receiver.document import Value
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
 from receiver.http_client import aiohttp
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
@@ -43,8 +43,7 @@ def _untold(_: Origin, __: int | None) -> None:
     """Nobody counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
+class TlsFiles(Value, frozen=True, kw_only=True):
     """PEM files for TLS to the registry."""
 
     ca_file: Path | None = None

@@ -6,8 +6,8 @@ distribution-spec "Pushing blobs" and "Pushing manifests". Fulfils `receiver.pac
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
 
+from receiver.document import Mutable, replaced
 from receiver.errors import DigestMismatch, NotInRegistry, ProtocolViolation, RateLimited, RegistryError, Unavailable
 from receiver.oci.digest import Digest
 from receiver.oci.reference import Repository
@@ -31,8 +31,7 @@ _OCTETS = {"Content-Type": "application/octet-stream"}
 _HEAD_ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 404, 405, 501})
 
 
-@dataclass(slots=True)
-class _Session:
+class _Session(Mutable):
     """An upload that has begun."""
 
     blob: UploadBlob
@@ -85,7 +84,7 @@ class RegistryUploads:
             ReceiverError: what ``blob.read`` raises.
         """
         reading = _Reading(blob.read)
-        session = await self._begin(replace(blob, read=reading), mount)
+        session = await self._begin(replaced(blob, read=reading), mount)
         mounted = session is None
         setbacks = _Setbacks()
         while session is not None:
@@ -136,7 +135,7 @@ class RegistryUploads:
         other = f"repository:{mount}:pull"
         scope = question.scope if question.scope.startswith(other) else f"{question.scope} {other}"
         target = f"{question.location.target}?mount={digest}&from={mount}"
-        asked = replace(question, location=self._root.at(target), scope=scope)
+        asked = replaced(question, location=self._root.at(target), scope=scope)
         try:
             return await self._retry(lambda: self._session.tell(asked, expect={201, 202}))
         except Unavailable:
@@ -176,7 +175,7 @@ class RegistryUploads:
 
     async def _status(self, session: _Session) -> int:
         """How many bytes the registry has of an upload; 0 also where it has forgotten it, or does not say."""
-        question = replace(self._question(session.blob.repository, "", "GET"), location=session.location)
+        question = replaced(self._question(session.blob.repository, "", "GET"), location=session.location)
         try:
             told = await self._retry(lambda: self._session.tell(question, expect={200, 204}))
             session.location = self._following(question, told)
@@ -192,7 +191,7 @@ class RegistryUploads:
         if count < blob.size:
             headers["Content-Range"] = f"{start}-{start + count - 1}"
         question = self._question(blob.repository, "", method, headers=headers)
-        return replace(
+        return replaced(
             question,
             location=location,
             body=lambda: blob.read(start, count),
@@ -245,8 +244,7 @@ class _Reading:
             raise
 
 
-@dataclass(slots=True)
-class _Setbacks:
+class _Setbacks(Mutable):
     """What has gone wrong with one blob so far, and whether there is a way on."""
 
     in_a_row: int = 0

@@ -11,8 +11,6 @@ from receiver.errors import RateLimited, ReceiverError, Unavailable
 class Circuit(Breaker):
     """Told of every answer; only errors that say that the host is away count."""
 
-    __slots__ = ()
-
     def failed_with(self, error: ReceiverError, now: float, *, jitter: float) -> None:
         """Something failed; ``jitter`` is uniform in 0..1."""
         if isinstance(error, RateLimited):

@@ -6,8 +6,8 @@ A task that is not let through keeps its place and spends no attempt. Who waits 
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from receiver.document import Value
 from receiver.errors import ReceiverError, RegistryError, Unavailable
 from receiver.sync.circuit import Circuit
 from receiver.sync.ports import Clock
@@ -17,8 +17,7 @@ from receiver.tasks.task import EVERYTHING, Lease, State, Trigger
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Value, frozen=True):
     """A lease; with ``refusal``, it is not to be carried out but answered with that."""
 
     lease: Lease

@@ -1,14 +1,14 @@
 """What a replay found. Apart from the reader of deliveries, which knows every sender and only a replay needs."""
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from receiver.document import Mutable, field
 
 if TYPE_CHECKING:
     from receiver.webhook.event import Decoded, PushEvent
 
 
-@dataclass(slots=True)
-class Replayed:
+class Replayed(Mutable):
     """What a replay found so far."""
 
     documents: int = 0

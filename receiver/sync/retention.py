@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 
 from receiver.catalog.record import AddonRecord
+from receiver.document import replaced
 from receiver.errors import ReceiverError
 from receiver.oci.descriptor import Descriptor
 from receiver.sync.ports import Blobs, Catalogue
@@ -62,7 +62,7 @@ def _blobs(record: AddonRecord) -> list[Descriptor]:
 
 def _entries(record: AddonRecord) -> list[Descriptor]:
     return [
-        replace(release.artifact[0].descriptor(), annotations={_REF_NAME: f"{record.repository}:{release.tag}"})
+        replaced(release.artifact[0].descriptor(), annotations={_REF_NAME: f"{record.repository}:{release.tag}"})
         for release in record.kept
         if release.artifact
     ]

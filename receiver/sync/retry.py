@@ -1,7 +1,6 @@
 """What becomes of a failed attempt. Pure: the one place that decides between trying again and giving up."""
 
-from dataclasses import dataclass
-
+from receiver.document import Value
 from receiver.errors import DowngradeDoubted, RateLimited, ReceiverError
 from receiver.sync.downgrade import SECONDS as DOUBT_SECONDS
 
@@ -15,15 +14,13 @@ LOOK_AGAIN = (0.25, 1.0, 3.0)
 its tag, and a store behind the registry may take a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Value, frozen=True):
     """Try again after ``delay`` seconds."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(Value, frozen=True):
     """Repetition does not cure it; ``reason`` for people."""
 
     reason: str

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 
 from receiver.addon import AddonRepository
+from receiver.document import Mutable
 from receiver.errors import InvalidNameError, NotInRegistry, ReceiverError, RegistryError, Unavailable
 from receiver.sync.outcome import Surveyed
 from receiver.sync.ports import Clock, Registry
@@ -23,8 +23,7 @@ _SIDE_BY_SIDE = 8
 """Looks at once: each is two small requests on kept-alive connections."""
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(Mutable):
     changed: list[str]
     drifted: list[str]
     unchanged: int

@@ -4,14 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from typing import Any, Protocol, TypeVar
 
 from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
 from receiver.catalog.record import AddonRecord, Doubt, Hold, KeptRelease
 from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
-from receiver.document import Value, field
+from receiver.document import Mutable, Value, field
 from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
@@ -325,13 +323,12 @@ class Syncer:
         )
 
 
-@dataclass(slots=True)
-class _Pulled:
+class _Pulled(Mutable):
     """Where documents come from, what keeps them from being collected, and which have come so far."""
 
     source: Documents
     pin: Callable[[Digest], None]
-    documents: list[Descriptor] = dataclass_field(default_factory=list)
+    documents: list[Descriptor] = field(default_factory=list)
 
 
 def _layer_fact(layer: planning.PlannedLayer, missing: Sequence[Descriptor]) -> LayerFact:

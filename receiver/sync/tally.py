@@ -1,16 +1,15 @@
 """What a request for syncs came to: its outcomes, its errors, and the counts. For people, programs and exit codes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from receiver.document import Value
 from receiver.report import summary
 from receiver.sync.engine import Planned, Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replayed import Replayed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Value, frozen=True, kw_only=True):
     """How many addons came to what."""
 
     synced: int
@@ -18,8 +17,7 @@ class Summary:
     failed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Value, frozen=True, kw_only=True):
     """What became of each addon, as far as it is known."""
 
     summary: Summary

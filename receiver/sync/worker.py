@@ -5,12 +5,11 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 from receiver.addon import AddonRepository
 from receiver.catalog.record import AddonRecord, Hold, held_text
-from receiver.document import replaced
+from receiver.document import Mutable, replaced
 from receiver.errors import AddonHeld, LeaseLost, NotInRegistry, QueueUnavailable, ReceiverError, Unavailable
 from receiver.sync.circuit import Circuit
 from receiver.sync.decision import decided
@@ -36,8 +35,7 @@ next poll."""
 Listener = Callable[[Outcome | Surveyed], None]
 
 
-@dataclass(slots=True)
-class _Attempt:
+class _Attempt(Mutable):
     """What is known of a sync so far, for the report of whatever end it comes to."""
 
     lease: Lease

@@ -6,11 +6,10 @@ after `_MOST_LOOKED_AT` of them the answer is a page that says where to go on.
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
-from receiver.document import decode, encode
+from receiver.document import Value, decode, encode
 from receiver.tasks.database import damages
 from receiver.tasks.journal import (
     Activity,
@@ -133,8 +132,7 @@ def _within_time(connection: sqlite3.Connection, wanted: Wanted, after: int, bef
     return after, before
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Between:
+class _Between(Value, frozen=True, kw_only=True):
     """Which numbers are read, in which order, and how many at once."""
 
     after: int

@@ -7,10 +7,9 @@ and random identifiers: an index of them on disk triples the pages of a commit, 
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 
-from receiver.document import encode, replaced
+from receiver.document import Mutable, encode, field, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import DUPLICATE, Aside, Event
 from receiver.tasks.ledger import Ledger, bounds, words
@@ -35,8 +34,7 @@ _MEET_AGAIN = 3600.0
 """Seconds between two notes of when a process was last heard."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Batch:
+class _Batch(Mutable, kw_only=True):
     """The rows that a batch of deliveries comes to."""
 
     deliveries: list[tuple[object, ...]] = field(default_factory=list)

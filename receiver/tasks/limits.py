@@ -1,6 +1,6 @@
 """How much the queue and the journal hold. Pure."""
 
-from dataclasses import dataclass
+from receiver.document import Value
 
 DUPLICATE_WINDOW = 24 * 3600.0
 """Seconds in which a second event with the same sender and identifier is a duplicate (hazards, endpoint rules)."""
@@ -8,8 +8,7 @@ LEAST_WEIGHT = 1024
 """Bytes that the smallest delivery counts: a row has a cost of its own, and a flood may be of empty bodies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Value, frozen=True, kw_only=True):
     """Global caps: what a sender can make the receiver store, whatever it sends."""
 
     repositories: int = 10_000

@@ -4,8 +4,9 @@ import asyncio
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from receiver.document import replaced
 from receiver.errors import LeaseLost, QueueUnavailable
 from receiver.tasks.journal import Event
 from receiver.tasks.limits import LONGEST_WAIT, Limits
@@ -89,7 +90,7 @@ class MemoryQueue(MemoryJournal):
         """See `TaskQueue.renew`."""
         self._check(lease)
         self._held[lease.task.repository] = _Held(token=lease.token, until=until)
-        return replace(lease, until=until)
+        return replaced(lease, until=until)
 
     async def complete(self, lease: Lease, *, unpark: bool) -> None:
         """See `TaskQueue.complete`."""
@@ -101,19 +102,19 @@ class MemoryQueue(MemoryJournal):
     async def retry(self, lease: Lease, *, due: float, error: str, kind: str | None = None) -> None:
         """See `TaskQueue.retry`."""
         task = self._take(lease)
-        again = replace(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
+        again = replaced(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
         self._requeue(again, verb="retry", waits=True)
 
     async def look_again(self, lease: Lease, *, due: float) -> None:
         """See `TaskQueue.look_again`."""
         task = self._take(lease)
-        self._requeue(replace(task, due=due, looks=task.looks + 1), verb="look_again", waits=True)
+        self._requeue(replaced(task, due=due, looks=task.looks + 1), verb="look_again", waits=True)
 
     async def park(self, lease: Lease, *, digest: str | None, error: str, now: float, kind: str | None = None) -> None:
         """See `TaskQueue.park`."""
         task = self._take(lease)
         attempts = task.attempts + 1
-        self._put(replace(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind), "park")
+        self._put(replaced(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind), "park")
         self._arrival.set()
 
     async def give_back(self, lease: Lease) -> None:
@@ -206,7 +207,7 @@ class MemoryQueue(MemoryJournal):
         """Queue ``wish``, or let it join the task that is queued already."""
         queued = self._tasks.get((wish.repository, State.QUEUED))
         if queued is not None:
-            wish = replace(
+            wish = replaced(
                 queued,
                 trigger=_joined(queued.trigger, wish.trigger),
                 due=min(queued.due, wish.due),
@@ -220,7 +221,7 @@ class MemoryQueue(MemoryJournal):
         """Queue ``task`` again; one that was queued meanwhile is the newer wish, which it joins."""
         queued = self._tasks.get((task.repository, State.QUEUED))
         if queued is not None:
-            task = replace(
+            task = replaced(
                 queued,
                 trigger=task.trigger if task.trigger.revives and not queued.trigger.revives else queued.trigger,
                 due=queued.due if waits else min(queued.due, task.due),
@@ -239,7 +240,7 @@ class MemoryQueue(MemoryJournal):
         """Put ``task`` where ``verb`` leads from the state that it was in."""
         state = TRANSITIONS[task.state, verb]
         assert state is not None
-        moved = self._tasks[task.repository, state] = replace(task, state=state)
+        moved = self._tasks[task.repository, state] = replaced(task, state=state)
         return moved
 
     def _leasable(self) -> Iterator[Task]:
@@ -263,7 +264,7 @@ class MemoryQueue(MemoryJournal):
     def _take_back(self, names: Sequence[str], now: float) -> int:
         for name in names:
             task = self._remove(name)
-            self._requeue(replace(task, due=min(task.due, now)), verb="recover")
+            self._requeue(replaced(task, due=min(task.due, now)), verb="recover")
         return len(names)
 
     def _remove(self, name: str) -> Task:

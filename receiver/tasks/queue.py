@@ -1,7 +1,6 @@
 """What the rest of the program may ask of the list of tasks. Types and a Protocol. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from receiver.document import Value
@@ -27,8 +26,7 @@ class Intake(Value, frozen=True):
     """Of the client."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Value, frozen=True, kw_only=True):
     """What became of an intake, now durable."""
 
     accepted: int

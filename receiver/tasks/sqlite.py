@@ -6,11 +6,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
+from receiver.document import replaced
 from receiver.tasks import store
 from receiver.tasks.database import open_database
 from receiver.tasks.intake import Intakes
@@ -101,7 +101,7 @@ class SqliteQueue(SqliteJournal):
 
         def work(connection: sqlite3.Connection) -> None:
             task = store.take(connection, lease)
-            again = replace(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
+            again = replaced(task, due=due, attempts=task.attempts + 1, error=error, error_kind=kind)
             store.requeue(connection, again, verb="retry", waits=True)
 
         await self._writer.run(work, wakes=True)
@@ -111,7 +111,7 @@ class SqliteQueue(SqliteJournal):
 
         def work(connection: sqlite3.Connection) -> None:
             task = store.take(connection, lease)
-            again = replace(task, due=due, looks=task.looks + 1)
+            again = replaced(task, due=due, looks=task.looks + 1)
             store.requeue(connection, again, verb="look_again", waits=True)
 
         await self._writer.run(work, wakes=True)
@@ -122,7 +122,7 @@ class SqliteQueue(SqliteJournal):
         def work(connection: sqlite3.Connection) -> None:
             task = store.take(connection, lease)
             attempts = task.attempts + 1
-            parked = replace(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind)
+            parked = replaced(task, due=now, digest=digest, attempts=attempts, error=error, error_kind=kind)
             store.park(connection, parked)
 
         await self._writer.run(work, wakes=True)
@@ -192,7 +192,7 @@ class SqliteQueue(SqliteJournal):
             tasks = store.take_overdue(connection, overdue)
             for task in tasks:
                 # Due now at the latest: it was due before, and the clock may have been set back.
-                store.requeue(connection, replace(task, due=min(task.due, now)), verb="recover")
+                store.requeue(connection, replaced(task, due=min(task.due, now)), verb="recover")
             return len(tasks)
 
         count = await self._writer.run(work)

@@ -2,10 +2,9 @@
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import replace
 from typing import cast
 
-from receiver.document import decode, encode
+from receiver.document import decode, encode, replaced
 from receiver.errors import LeaseLost
 from receiver.tasks.journal import Event, Kept, StoredDelivery
 from receiver.tasks.ledger import bounds
@@ -36,7 +35,7 @@ def renew(connection: sqlite3.Connection, held: Lease, until: float) -> Lease:
     """
     if connection.execute(text("renew"), {"token": held.token, "until": until}).rowcount == 0:
         raise _lost(held)
-    return replace(held, until=until)
+    return replaced(held, until=until)
 
 
 def take(connection: sqlite3.Connection, held: Lease) -> Task:

@@ -1,9 +1,8 @@
 """A task: one addon repository that needs a look, and the states that it goes through."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from receiver.document import Moment
+from receiver.document import Moment, Value
 
 EVERYTHING = "*"
 """In the place of a repository: look at all of them (a poll)."""
@@ -50,8 +49,7 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
 """Every transition there is; None is the end. At most one queued, one leased and one parked task a repository."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Value, frozen=True, kw_only=True):
     """A row of the list."""
 
     repository: str
@@ -74,8 +72,7 @@ class Task:
     """Parked: the digest that cannot be installed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Value, frozen=True, kw_only=True):
     """The right to work on ``task`` until ``until``; ``token`` proves it when reporting."""
 
     task: Task

@@ -9,10 +9,10 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
+from receiver.document import Value
 from receiver.errors import QueueError, QueueUnavailable
 from receiver.tasks.database import close_database
 
@@ -24,8 +24,7 @@ MAX_BATCH = 256
 """Requests a transaction, so that the first of a flood does not wait for all of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Request:
+class _Request(Value, frozen=True, kw_only=True, eq=False):
     """Requests with the same ``work`` that wait together are done in one call."""
 
     work: Work

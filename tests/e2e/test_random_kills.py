@@ -72,7 +72,7 @@ class Killing:
             time.sleep(self.chance.uniform(0, 0.8))
         elif moment == "recovery":
             note = self.host.state / "engine.json"
-            wait_for("it holds the lock", lambda: note.exists() and f'"pid": {serving.pid},' in note.read_text())
+            wait_for("it holds the lock", lambda: note.exists() and f'"pid":{serving.pid},' in note.read_text())
             time.sleep(self.chance.uniform(0, 0.1))
         elif moment == "idle":
             serving.wait_until_listening()

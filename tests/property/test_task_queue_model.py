@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from msgspec import structs
 
+from receiver.document import replaced
 from receiver.errors import QueueError
 from receiver.tasks.journal import Arrival, Event, Kept, Wanted
 from receiver.tasks.limits import Limits
@@ -97,13 +97,13 @@ class QueueMachine(RuleBasedStateMachine):
         if durable is None or memory is None:
             assert durable is memory
             return multiple()
-        assert replace(durable, token="") == replace(memory, token="")
+        assert replaced(durable, token="") == replaced(memory, token="")
         return durable, memory
 
     @rule(pair=leases, until=times)
     def renew(self, pair: Pair, until: float) -> None:
         async def report(queue: Queue, lease: Lease) -> Lease:
-            return replace(await queue.renew(lease, until=until), token="")
+            return replaced(await queue.renew(lease, until=until), token="")
 
         self.reported(pair, report)
 

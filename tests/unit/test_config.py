@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from receiver.config import Given, Settings, load
+from receiver.document import replaced
 from receiver.errors import ConfigError
 from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
@@ -432,7 +432,7 @@ def test_tokens_are_several_and_a_password_is_one() -> None:
 
 
 def everything_said(settings: Settings) -> str:
-    return f"{settings!r} {settings} {settings.token!r} {settings.token} {replace(settings, concurrency=1)!r}"
+    return f"{settings!r} {settings} {settings.token!r} {settings.token} {replaced(settings, concurrency=1)!r}"
 
 
 def test_secrets_are_in_no_text_of_the_settings(loaded: Loader, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_every_limit_is_a_setting_and_arrives(tmp_path: Path) -> None:
     """Each with a value of its own: none is forgotten, and none is taken for another."""
     values = {setting.name: 100 + number for number, setting in enumerate(SETTINGS) if "_MAX_" in setting.name}
     settings = loaded(tmp_path, {name: str(value) for name, value in values.items()})
-    limits, documents = outward(archive_limits(settings)), asdict(document_limits(settings))
+    limits, documents = outward(archive_limits(settings)), outward(document_limits(settings))
     found = {**limits, **limits["names"], **documents, "max_document_size": documents["max_size"]}
     del found["names"], found["max_size"], values["ADDON_SYNC_MAX_BODY_SIZE"]
     assert {f"ADDON_SYNC_{name.upper()}": value for name, value in found.items()} == values

@@ -1,6 +1,5 @@
 """The lock of a state folder: one holder at a time, who it is, and nothing left behind."""
 
-import json
 import os
 import stat
 import subprocess
@@ -126,7 +125,7 @@ def test_a_full_disk_frees_the_lock_and_leaves_no_part_of_a_note(state: Path, mo
 
     lock = StateLock(state)
     with monkeypatch.context() as patched:
-        patched.setattr(json, "dump", full)
+        patched.setattr("receiver.lock.encode", full)
         with pytest.raises(ConfigError, match="No space left"):
             take(lock)
     assert [path.name for path in state.iterdir() if path.name != "engine.lock"] == []

@@ -80,6 +80,26 @@ def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Call
     assert ours - bare <= max(0.4, 2.5 * (imported - bare))
 
 
+def test_the_values_of_a_sync_are_no_dataclasses(tmp_path: Path) -> None:
+    """Each would cost half a millisecond at every start; `receiver.document.Value` costs a twentieth of that."""
+    ask = (
+        "import dataclasses, sys\n"
+        "from receiver.cli import main\n"
+        "sys.argv = ['addon-sync', *sys.argv[1:]]\n"
+        "try:\n    main()\n"
+        "finally:\n"
+        "    ours = [vars(module) for name, module in list(sys.modules.items()) if name.startswith('receiver.')]\n"
+        "    kinds = {kind for names in ours for kind in names.values() if isinstance(kind, type)}\n"
+        "    found = sorted(f'{kind.__module__}.{kind.__name__}' for kind in kinds if dataclasses.is_dataclass(kind))\n"
+        "    print('dataclasses:', *(name for name in found if name.startswith('receiver.')), file=sys.stderr)\n"
+    )
+    arguments = ["sync", "hello", "--registry-url", "oci://127.0.0.1:1", "--insecure", "true"]
+    command = [sys.executable, "-c", ask, *arguments, "--k2s-install-dir", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert "no connection" in ended.stdout
+    assert ended.stderr.rpartition("dataclasses:")[2].split() == []
+
+
 def test_export_loads_what_packs_only(tmp_path: Path) -> None:
     """No client, no server, no queue, no event loop."""
     write_tree(tmp_path / "addons/hello", {**files(), "addon.manifest.yaml": manifest_yaml("hello", "hello")})

@@ -2,12 +2,12 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from receiver.diagnosis.finding import Standing
 from receiver.diagnosis.probe.sqlite import quick_check
 from receiver.diagnosis.tasks import judge_file, judge_tasks
+from receiver.document import replaced
 from receiver.tasks.task import State, Task, Trigger
 
 NOW = 1_795_000_000.0
@@ -16,16 +16,16 @@ TASK = Task(repository="addons/a", state=State.QUEUED, trigger=Trigger.EVENT, du
 
 def test_tasks_are_counted_by_state() -> None:
     """Each state, also without any."""
-    tasks = [TASK, replace(TASK, repository="addons/b", state=State.LEASED)]
+    tasks = [TASK, replaced(TASK, repository="addons/b", state=State.LEASED)]
     (found,) = judge_tasks(tasks, served=True, now=NOW)
     assert (found.standing, found.text) == (Standing.OK, "1 queued, 1 leased, 0 parked")
 
 
 def test_parked_failing_and_overdue_tasks_are_told() -> None:
     """With their reasons; overdue only where somebody should have taken them."""
-    parked = replace(TASK, state=State.PARKED, error="no addon")
-    failing = replace(TASK, attempts=3, error="away")
-    late = replace(TASK, repository="addons/late", due=NOW - 1000)
+    parked = replaced(TASK, state=State.PARKED, error="no addon")
+    failing = replaced(TASK, attempts=3, error="away")
+    late = replaced(TASK, repository="addons/late", due=NOW - 1000)
     found = {one.check: one for one in judge_tasks([parked, failing, late], served=True, now=NOW)}
     assert set(found) == {"journal.tasks", "journal.parked", "journal.failing", "journal.late"}
     assert "no addon" in found["journal.parked"].text

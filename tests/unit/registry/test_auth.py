@@ -261,6 +261,12 @@ async def test_secrets_are_in_no_text(caplog: pytest.LogCaptureFixture) -> None:
         await auth.renew(SCOPE, refused=header, challenges="Basic realm=r")
     await auth.renew("other", refused=header, challenges='Bearer realm="http://h/token"')
 
-    texts = [repr(CREDENTIALS), str(caught.value), repr(caught.value), caplog.text]
+    texts = [
+        repr(CREDENTIALS),
+        repr(IdentityToken(CREDENTIALS.password)),
+        str(caught.value),
+        repr(caught.value),
+        caplog.text,
+    ]
     assert not any(PASSWORD in text or "robot" in text or header.removeprefix("Basic ") in text for text in texts)
     assert caplog.text.count("unencrypted") == 1
