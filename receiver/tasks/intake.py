@@ -63,11 +63,13 @@ class Intakes:
         """What was taken in is durable."""
         if self._recent is not None:
             self._recent.settle()
-        self._ledger.committed(self._clock())
+        if self._loaded:  # else nothing of the ledger's was written, and its numbers are not those of the file
+            self._ledger.committed(self._clock())
 
     def undone(self) -> None:
         """What was taken in since the last commit was not: a refused event is no duplicate when it comes again."""
         self._loaded = False
+        self._ledger.undone()
         if self._recent is not None:
             self._recent.undo()
 

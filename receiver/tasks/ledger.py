@@ -62,7 +62,8 @@ class Ledger:
         self._excess = 0
         self._answers: list[tuple[int, float | None]] = []
         self._answered = 0
-        self._settled: tuple[int, int] | None = None
+        self._unsure: list[tuple[list[Aside], int, list[tuple[int, float | None]]]] = []
+        """Notes, their excess and answers that this transaction has written, and that wait again where it fails."""
         self._unswept = 0
         self._counts: dict[str, int] | None = None
         """Of the entries without a body, as far as they were counted."""
@@ -82,7 +83,6 @@ class Ledger:
             self.mention(number, found)
             if self.is_full:
                 self._write_mentions(connection)
-        self._settled = None
 
     def number(self, size: int) -> int:
         """The number of the next entry, which takes ``size`` of them."""
@@ -118,21 +118,29 @@ class Ledger:
 
     def committed(self, at: float) -> None:
         """All entries so far are durable, and those that came by now can be answered."""
-        if self._settled is not None:
-            notes, answers = self._settled
-            del self._notes[:notes], self._answers[:answers]
-            self._settled = None
+        self._unsure.clear()
         if self.end > self._answered:
             self._answers.append((self.end, at))
             self._answered = self.end
 
+    def undone(self) -> None:
+        """What was written since the last `committed` was not: it waits again, before what came later."""
+        for notes, excess, answers in reversed(self._unsure):
+            self._notes = notes + self._notes
+            self._excess += excess
+            self._answers = answers + self._answers
+        self._unsure.clear()
+
     def settle(self, connection: sqlite3.Connection) -> None:
-        """Write what waits; inside the caller's transaction."""
+        """Write what waits; inside the caller's transaction, which may do so several times."""
         if not self.waits:
             return
-        self.add(connection, list(self._counted()))
-        run_rows(connection, "answer", self._answers)
-        self._settled = (len(self._notes), len(self._answers))
+        # Taken first: what fails in between waits again too.
+        self._unsure.append((self._notes, self._excess, self._answers))
+        notes, excess, answers = self._unsure[-1]
+        self._notes, self._excess, self._answers = [], 0, []
+        self.add(connection, list(_counted(notes, excess)))
+        run_rows(connection, "answer", answers)
         self._index(connection)
         self._bound(connection)
 
@@ -164,28 +172,6 @@ class Ledger:
         self.settle(connection)
         connection.execute(text("trim_terms"))
         self._terms = {word: number for number, word in connection.execute(text("terms"))}
-
-    def _counted(self) -> Iterator[Aside]:
-        """The notes; those alike, such as refusals in a row, as one."""
-        before: Aside | None = None
-        for note in self._notes:
-            if before is None or not _alike(before, note):
-                if before is not None:
-                    yield before
-                before = note
-            else:
-                before = replaced(before, count=before.count + note.count)
-        if before is not None:
-            yield before
-            if self._excess:
-                yield Aside(
-                    received=before.received,
-                    sender="unknown",
-                    verdict="ignored",
-                    reason="too many at once to keep a note of each",
-                    count=self._excess,
-                )
-        self._excess = 0
 
     def _index(self, connection: sqlite3.Connection) -> None:
         self._write_mentions(connection)
@@ -230,6 +216,28 @@ def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterable[s
             yield number, words(decode(events.encode(), tuple[Event, ...]), sender=sender, verdict=verdict)
     for number, kind, repository in connection.execute(text("unindexed_activities"), {"up_to": up_to}):
         yield number, words_of_activity(kind, repository)
+
+
+def _counted(notes: Sequence[Aside], excess: int) -> Iterator[Aside]:
+    """The notes; those alike, such as refusals in a row, as one."""
+    before: Aside | None = None
+    for note in notes:
+        if before is None or not _alike(before, note):
+            if before is not None:
+                yield before
+            before = note
+        else:
+            before = replaced(before, count=before.count + note.count)
+    if before is not None:
+        yield before
+        if excess:
+            yield Aside(
+                received=before.received,
+                sender="unknown",
+                verdict="ignored",
+                reason="too many at once to keep a note of each",
+                count=excess,
+            )
 
 
 def _alike(one: Aside, other: Aside) -> bool:

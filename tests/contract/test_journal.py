@@ -235,6 +235,14 @@ async def test_everything_that_arrives_has_an_entry(queue: Queue) -> None:
     assert (refused.address, refused.reason, refused.size, refused.count) == ("10.0.0.8", "no credential", 0, 1)
 
 
+async def test_readers_at_the_same_moment_do_not_double_what_arrived(queue: Queue) -> None:
+    """What nobody waits for is written when somebody asks: once, also where several do."""
+    for number in range(3):
+        queue.note(Aside(received=NOW + number, sender="zot", verdict="ignored"))
+        await asyncio.gather(*(queue.entries(Wanted(), limit=99) for _ in range(3)))
+    assert await listed(queue) == [("ignored", "zot")] * 3
+
+
 async def test_entries_are_found_by_what_they_are_about(queue: Queue) -> None:
     """By addon, sender, verdict, kind and time, alone and together; what only mentions another repository is not it."""
     await queue.ingest(intake(event(MONITORING), received=NOW), now=NOW)

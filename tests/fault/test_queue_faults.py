@@ -16,6 +16,7 @@ import pytest
 
 from receiver.errors import QueueUnavailable
 from receiver.tasks import writer
+from receiver.tasks.journal import Arrival, Aside, Wanted
 from receiver.tasks.limits import Limits
 from receiver.tasks.sqlite import SqliteQueue
 from receiver.tasks.task import EVERYTHING, State, Trigger
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 INGEST = """
 import asyncio, os, sys
 from pathlib import Path
+from receiver.tasks.journal import Arrival, Aside, Wanted
 from receiver.tasks.sqlite import SqliteQueue
 from tests.support.deliveries import event, intake
 
@@ -44,6 +46,7 @@ FULL = """
 import asyncio, json, os, resource, sys
 from pathlib import Path
 from receiver.errors import QueueUnavailable
+from receiver.tasks.journal import Arrival, Aside, Wanted
 from receiver.tasks.sqlite import SqliteQueue
 from tests.support.deliveries import event, intake
 
@@ -226,6 +229,18 @@ async def test_a_cancelled_worker_leaves_no_lease_behind(queue: SqliteQueue) -> 
     await blocked
     await asyncio.wait_for(queue.wait(60), 10)
     assert [task.state for task in await queue.tasks()] == [State.QUEUED]
+
+
+async def test_notes_wait_for_a_disk_that_has_room_again(queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that finds nothing to do commits even then: what it did not write is still to be written."""
+    with failing_commits(monkeypatch):
+        queue.note(Aside(received=NOW, answered=NOW, sender="zot", verdict="ignored"))
+        await queue.entries(Wanted(), limit=9)
+    assert await queue.lease(now=NOW, seconds=60) is None
+    await queue.ingest(intake(event()), now=NOW)
+    found = [entry for entry in (await queue.entries(Wanted(), limit=9)).entries if isinstance(entry, Arrival)]
+    assert sorted(entry.verdict for entry in found) == ["accepted", "ignored"]
+    assert all(entry.answered is not None for entry in found)
 
 
 async def test_damage_in_the_journal_is_told_to_its_reader(queue: SqliteQueue, tmp_path: Path) -> None:

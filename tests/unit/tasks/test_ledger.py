@@ -150,11 +150,31 @@ def test_notes_survive_a_commit_that_failed(connection: sqlite3.Connection, ledg
     connection.execute("BEGIN")
     ledger.settle(connection)
     connection.execute("ROLLBACK")
+    ledger.undone()
+    ledger.committed(NOW)  # of a transaction of others, before anything is written again
     ledger.load(connection)
     for _ in range(2):
         ledger.settle(connection)
         ledger.committed(NOW)
     assert connection.execute("SELECT count(*) FROM aside").fetchone() == (1,)
+
+
+def test_what_is_settled_twice_in_a_transaction_is_written_once(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """As where two readers ask at the same moment; and all of it waits again where that transaction fails."""
+    for fails in (True, False):
+        connection.execute("BEGIN")
+        for number in range(3):
+            if fails:
+                ledger.note([Aside(received=NOW + number, sender="zot", verdict="ignored", address=str(number))])
+            ledger.settle(connection)
+        connection.execute("ROLLBACK" if fails else "COMMIT")
+        if fails:
+            ledger.undone()
+            ledger.load(connection)
+        else:
+            ledger.committed(NOW)
+    ledger.settle(connection)
+    assert connection.execute("SELECT received FROM aside").fetchall() == [(NOW,), (NOW + 1,), (NOW + 2,)]
 
 
 def test_entries_without_a_body_are_bounded_whatever_is_trimmed_meanwhile(connection: sqlite3.Connection) -> None:
