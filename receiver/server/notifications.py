@@ -14,7 +14,7 @@ from receiver.errors import Malformed, Unsupported
 from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
-from receiver.tasks.journal import Aside, Event, Journal
+from receiver.tasks.journal import Aside, Event, Journal, shortened
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.webhook.decode import UNKNOWN, decode, sender_name
 from receiver.webhook.event import Decoded, Delivery, LeftOut, PushEvent
@@ -162,7 +162,9 @@ class Notifications:
 
 def _events(decoded: Decoded) -> tuple[Event, ...]:
     events = tuple(_kept(event) for event in decoded.events)
-    return events + tuple(_left_out(event) for event in decoded.left_out) if decoded.left_out else events
+    if not decoded.left_out:
+        return events
+    return events + shortened(map(_left_out, decoded.left_out), count=len(decoded.left_out))
 
 
 def _left_out(event: LeftOut) -> Event:

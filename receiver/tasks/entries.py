@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 
-from receiver.document import Value, decode, encode
+from receiver.document import Value, encode, remembered
 from receiver.tasks.database import damages
 from receiver.tasks.journal import (
     Activity,
@@ -224,7 +224,7 @@ def _arrival(row: _ArrivalRow) -> Arrival:
         reason=reason,
         address=address,
         origin=origin,
-        events=decode(events.encode(), tuple[Event, ...]),
+        events=remembered(events, tuple[Event, ...]),
         size=size,
         count=count,
     )

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from receiver.document import Mutable, encode, field, replaced
 from receiver.errors import QueueUnavailable
-from receiver.tasks.journal import DUPLICATE, Aside, Event
+from receiver.tasks.journal import DUPLICATE, Aside, Event, shortened
 from receiver.tasks.ledger import Ledger, bounds, words
 from receiver.tasks.limits import LEAST_WEIGHT, Limits, weight
 from receiver.tasks.queue import Intake, Receipt
@@ -146,7 +146,8 @@ class Intakes:
         return last is None and len(met) > 1
 
     def _store(self, batch: _Batch, intake: Intake, events: tuple[Event, ...]) -> None:
-        number = self._ledger.number(weight(intake.headers, intake.body))
+        document = encode(events)
+        number = self._ledger.number(weight(intake.headers, intake.body, document))
         batch.deliveries.append(
             (
                 number,
@@ -155,7 +156,7 @@ class Intakes:
                 intake.verdict,
                 intake.reason,
                 intake.address,
-                encode(events).decode(),
+                document.decode(),
                 intake.headers,
                 intake.body,
             )
@@ -236,5 +237,5 @@ def _aside(intake: Intake, events: tuple[Event, ...], *, answered: float) -> Asi
         verdict="duplicate" if known else "ignored",
         address=intake.address,
         answered=answered,
-        events=events,
+        events=shortened(events, count=len(events)),
     )

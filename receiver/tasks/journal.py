@@ -5,10 +5,11 @@ where something came of them) and activities (syncs, polls, what operators did).
 twice.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from receiver.document import Moment, Value
+from receiver.document import Moment, Value, encode
+from receiver.tasks.limits import LEAST_WEIGHT
 
 Verdict = Literal["accepted", "quarantined", "duplicate", "ignored", "refused", "replayed"]
 """What became of a delivery. The body is kept of what was accepted or quarantined, and of nothing else."""
@@ -30,6 +31,24 @@ class Event(Value, frozen=True, omit_defaults=True):
     actor: str | None = None
     left_out: str | None = None
     """Why nothing came of it: `DUPLICATE`, or a reason of `receiver.webhook.sender.Ignored`."""
+
+
+def shortened(events: Iterable[Event], *, count: int) -> tuple[Event, ...]:
+    """The first of ``count`` events of which nothing came, up to `LEAST_WEIGHT` bytes of JSON; then how many more.
+
+    One delivery may hold tens of thousands, and of those without a body only the number of entries is bounded.
+    """
+    if count == 1:
+        return tuple(events)
+    kept: list[Event] = []
+    room = LEAST_WEIGHT
+    for event in events:
+        room -= len(encode(event))
+        if room < 0 and kept:
+            break
+        kept.append(event)
+    more = count - len(kept)
+    return (*kept, Event(repository="", left_out=f"and {more:,} more")) if more else tuple(kept)
 
 
 class StoredDelivery(Value, frozen=True):
@@ -250,7 +269,7 @@ class Journal(Protocol):
     async def trim(self, *, before: float, max_bytes: int) -> int:
         """Forget entries from before ``before``, and the oldest deliveries beyond ``max_bytes``; how many.
 
-        A delivery counts its headers and body, and at least `receiver.tasks.limits.LEAST_WEIGHT`. Entries without a
-        body are as many as deliveries of that size at most.
+        A delivery counts its headers, body and events, and at least `receiver.tasks.limits.LEAST_WEIGHT`. Entries
+        without a body are as many as deliveries of that size at most.
         """
         ...

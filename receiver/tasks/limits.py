@@ -21,9 +21,9 @@ class Limits(Value, frozen=True, kw_only=True):
     """Processes remembered a sender."""
 
 
-def weight(headers: bytes, body: bytes) -> int:
-    """What a delivery counts in the journal, in bytes."""
-    return max(LEAST_WEIGHT, len(headers) + len(body))
+def weight(headers: bytes, body: bytes, events: bytes) -> int:
+    """What a delivery counts in the journal, in bytes; ``events`` as JSON."""
+    return max(LEAST_WEIGHT, len(headers) + len(body) + len(events))
 
 
 def is_duplicate(first: float | None, now: float) -> bool:

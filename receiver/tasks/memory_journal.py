@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 
-from receiver.document import replaced
+from receiver.document import encode, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import (
     DUPLICATE,
@@ -21,6 +21,7 @@ from receiver.tasks.journal import (
     StoredDelivery,
     Wanted,
     matches,
+    shortened,
 )
 from receiver.tasks.limits import LEAST_WEIGHT, weight
 from receiver.tasks.queue import Intake
@@ -180,12 +181,12 @@ class MemoryJournal:
                     verdict="duplicate" if known else "ignored",
                     address=intake.address,
                     answered=intake.received,
-                    events=events,
+                    events=shortened(events, count=len(events)),
                 )
             )
 
     def _store(self, intake: Intake, events: tuple[Event, ...]) -> None:
-        number = self._number(weight(intake.headers, intake.body))
+        number = self._number(weight(intake.headers, intake.body, encode(events)))
         self._bodies[number] = StoredDelivery(
             id=number,
             sender=intake.sender,

@@ -19,7 +19,9 @@ VALUES /* each */ (?, ?, ?, ?, ?, ?, ?, ?, ?);
 SELECT
   (SELECT min(id) FROM delivery),
   max(
-    coalesce((SELECT id + max(:least, length(headers) + length(body)) FROM delivery ORDER BY id DESC LIMIT 1), 0),
+    coalesce((
+      SELECT id + max(:least, length(headers) + length(body) + length(CAST(events AS BLOB)))
+      FROM delivery ORDER BY id DESC LIMIT 1), 0),
     coalesce((SELECT max(id) + 1 FROM aside), 0),
     coalesce((SELECT max(id) + 1 FROM activity), 0),
     (SELECT up_to FROM indexed)

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import cast
 
-from receiver.document import decode, encode, replaced
+from receiver.document import encode, remembered, replaced
 from receiver.errors import LeaseLost
 from receiver.tasks.journal import Event, Kept, StoredDelivery
 from receiver.tasks.ledger import bounds
@@ -182,7 +182,7 @@ def _delivery(row: tuple[int, str, float, Kept, str | None, str | None, bytes, b
         reason=reason,
         headers=headers,
         body=body,
-        events=decode(events.encode(), tuple[Event, ...]),
+        events=remembered(events, tuple[Event, ...]),
         address=address,
     )
 

@@ -78,6 +78,18 @@ async def test_noise_does_not_touch_the_queue(desk: Desk) -> None:
     assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="ignored"} 1.0')
 
 
+async def test_of_much_noise_the_first_and_the_number_are_kept(desk: Desk) -> None:
+    """Whatever one delivery holds: a note of it stays small, with what was accepted in full."""
+    noise = [event(action="pull", id=str(number)) for number in range(3000)]
+    await desk.take(envelope(event(id="a"), *noise))
+    await desk.take(envelope(*noise))
+    (intake,), (aside,) = desk.queue.intakes, desk.queue.asides
+    for events in (intake.events[1:], aside.events):
+        assert len(events) < 20
+        assert events[-1].left_out == f"and {3001 - len(events):,} more"
+    assert intake.events[0].left_out is None
+
+
 async def test_noise_of_a_new_instance_is_told_once(desk: Desk) -> None:
     """The registry was restarted, so events may have been lost: the queue must know, even from a pull."""
     for _ in range(3):
