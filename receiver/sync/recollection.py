@@ -64,14 +64,15 @@ class Recollection:
     async def _deliveries(
         self, request: ReplayRequest, found: Replayed, wanted: str | None
     ) -> AsyncIterator[StoredDelivery]:
+        wanted_ids = set(request.event_ids)
         for number in request.numbers:
             delivery = await self._journal.delivery(number)
             if delivery is None:
-                found.problems.append(f"delivery {number}: the journal keeps no body of it (any more)")
+                wanted_ids.add(str(number))  # some senders count their events
             else:
                 yield delivery
-        if request.journal or request.quarantined or request.event_ids:
-            missing = set(request.event_ids)
+        if request.journal or request.quarantined or wanted_ids:
+            missing = set(wanted_ids)
             stored = self._journal.deliveries(
                 since=request.since,
                 until=request.until,
@@ -82,10 +83,12 @@ class Recollection:
             )
             async for delivery in stored:
                 known = {event.event_id for event in delivery.events if event.event_id is not None}
-                if not request.event_ids or known & set(request.event_ids):
+                if not wanted_ids or known & wanted_ids:
                     missing -= known
                     yield delivery
-            found.problems += [f"event {name}: the journal keeps no delivery of it (any more)" for name in missing]
+            for name in sorted(missing):
+                what = f"event {name}" if name in request.event_ids else f"delivery {name}, nor of an event {name},"
+                found.problems.append(f"the journal keeps no body of {what} (any more)")
 
     def _decode_again(self, delivery: StoredDelivery, found: Replayed, wanted: str | None) -> Decoded | None:
         """What the delivery says by today's rules: what could not be parsed when it came may be understood now."""

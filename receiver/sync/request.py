@@ -22,7 +22,7 @@ class ReplayRequest(Value, frozen=True):
 
     repositories: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
-    """Deliveries by their numbers in the journal."""
+    """Deliveries by their numbers in the journal; where it has none of that number, an event's identifier."""
     event_ids: tuple[str, ...] = ()
     """Deliveries by the senders' identifiers of their events."""
     sender: str | None = None

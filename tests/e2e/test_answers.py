@@ -239,8 +239,10 @@ def test_deliveries_are_replayed_by_number_and_identifier(quiet_site: Site, tmp_
         (f"delivery {first['id']}", "id-monitoring"),
         (f"delivery {second['id']}", "id-logging"),
     ]
-    assert "the journal keeps no body of it" in ended(host, 1, "replay", "--id", "999999999")
-    assert "the journal keeps no delivery of it" in ended(host, 1, "replay", "--id", "nobody-sent-this")
+    assert "the journal keeps no body of delivery 999999999" in ended(host, 1, "replay", "--id", "999999999")
+    assert "no body of event 99999999999999999999999" in ended(host, 1, "replay", "--id", "9" * 23)
+    assert "--before" in ended(host, 2, "events", "--before", "9" * 23)
+    assert "the journal keeps no body of event nobody-sent-this" in ended(host, 1, "replay", "--id", "nobody-sent-this")
     for arguments in ([], ["--id", "1", "--since", "1h"], ["file", "--failed"], ["--since", "soon"]):
         ended(host, 2, "replay", *arguments)
 

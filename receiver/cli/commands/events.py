@@ -42,7 +42,9 @@ _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "repl
 @click.option("--until", metavar="DURATION", help="only from longer than DURATION ago")
 @click.option("--all", "everything", is_flag=True, help="also what was ignored: blobs, pulls, other repositories")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="the last so many")
-@click.option("--before", type=int, metavar="NUMBER", help="only entries before this one: to page on")
+@click.option(
+    "--before", type=click.IntRange(0, 2**62), metavar="NUMBER", help="only entries before this one: to page on"
+)
 @click.option("--follow", "-f", is_flag=True, help="go on with what happens, until Ctrl-C; 'serve' must run")
 @output_option
 @settings_options(local=True)

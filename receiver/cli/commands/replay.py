@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _BATCH = 512
 """Events of which notes go into the journal at a time."""
+_MOST_DIGITS = 18
 
 
 @click.command("replay", cls=Command)
@@ -107,8 +108,8 @@ def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool
     timed = since is not None or until is not None or chosen["sender"] is not None
     only_addon = chosen["addon"] is not None and not (chosen["failed"] or chosen["quarantined"] or ids)
     return ReplayRequest(
-        numbers=tuple(int(name) for name in ids if name.isdecimal()),
-        event_ids=tuple(name for name in ids if not name.isdecimal()),
+        numbers=tuple(int(name) for name in ids if _is_number(name)),
+        event_ids=tuple(name for name in ids if not _is_number(name)),
         since=since,
         until=until,
         addon=chosen["addon"],
@@ -119,6 +120,11 @@ def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool
         quarantined=chosen["quarantined"],
         dry_run=dry_run,
     )
+
+
+def _is_number(name: str) -> bool:
+    """Whether it can be one of the journal: longer ones no file of SQLite's holds."""
+    return name.isascii() and name.isdecimal() and len(name) <= _MOST_DIGITS
 
 
 def _lines(file: str) -> TextIO:

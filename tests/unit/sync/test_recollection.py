@@ -73,7 +73,7 @@ async def test_a_delivery_by_its_number() -> None:
     number = await deliver(world, "b", event_id="2")
     first, _ = await replay(world, ReplayRequest(numbers=(number, 10**9)))
     assert (dict(first.repositories), first.events, first.documents) == ({PREFIX + "b": 1}, 1, 1)
-    assert first.problems == [f"delivery {10**9}: the journal keeps no body of it (any more)"]
+    assert first.problems == [f"the journal keeps no body of delivery {10**9}, nor of an event {10**9}, (any more)"]
 
 
 async def test_a_replayed_event_keeps_its_identifier_and_says_whence_it_came() -> None:
@@ -93,7 +93,18 @@ async def test_a_delivery_by_the_identifier_of_its_event() -> None:
         await deliver(world, leaf, event_id=f"id-{leaf}")
     first, _ = await replay(world, ReplayRequest(event_ids=("id-a", "id-c", "id-x")))
     assert set(first.repositories) == {PREFIX + "a", PREFIX + "c"}
-    assert first.problems == ["event id-x: the journal keeps no delivery of it (any more)"]
+    assert first.problems == ["the journal keeps no body of event id-x (any more)"]
+
+
+async def test_an_identifier_of_digits_is_found_where_no_delivery_has_that_number() -> None:
+    """Google counts its messages; the journal's own number comes first."""
+    world = World()
+    number = await deliver(world, "a", event_id="2070443601311540")
+    await deliver(world, "b", event_id=str(number))
+    first, _ = await replay(world, ReplayRequest(numbers=(2070443601311540,)))
+    assert (dict(first.repositories), first.problems) == ({PREFIX + "a": 1}, [])
+    first, _ = await replay(world, ReplayRequest(numbers=(number,)))
+    assert dict(first.repositories) == {PREFIX + "a": 1}
 
 
 @pytest.mark.parametrize(
