@@ -21,6 +21,7 @@ from receiver.sync.request import EventsRequest
 from receiver.tasks.journal import Arrival, Done, Entry, Wanted
 
 _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "replayed")
+_HIGHEST = 2**62
 
 
 @click.command("events", cls=Command)
@@ -42,9 +43,7 @@ _VERDICTS = ("accepted", "duplicate", "ignored", "quarantined", "refused", "repl
 @click.option("--until", metavar="DURATION", help="only from longer than DURATION ago")
 @click.option("--all", "everything", is_flag=True, help="also what was ignored: blobs, pulls, other repositories")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="the last so many")
-@click.option(
-    "--before", type=click.IntRange(0, 2**62), metavar="NUMBER", help="only entries before this one: to page on"
-)
+@click.option("--before", type=int, metavar="NUMBER", help="only entries before this one: to page on")
 @click.option("--follow", "-f", is_flag=True, help="go on with what happens, until Ctrl-C; 'serve' must run")
 @output_option
 @settings_options(local=True)
@@ -63,6 +62,8 @@ def command(output: str, **options: Any) -> int:
     """
     asked = {name: options.pop(name) for name in ("addon", "sender", "verdict", "kind", "since", "until")}
     limit, before, follow = options.pop("limit"), options.pop("before"), options.pop("follow")
+    if before is not None and not 0 <= before <= _HIGHEST:
+        raise click.UsageError(f"--before {before}: no entry has such a number")
     asked["quiet"] = not options.pop("everything") and asked["verdict"] is None
     settings = load_settings(options, output=output, local=True)
     request = EventsRequest(
