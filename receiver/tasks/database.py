@@ -10,7 +10,7 @@ from receiver.errors import QueueUnavailable
 from receiver.links import is_link
 from receiver.tasks import statements
 
-MIGRATIONS: tuple[Callable[[], str], ...] = (statements.schema, statements.journal)
+MIGRATIONS: tuple[Callable[[], str], ...] = (statements.schema, statements.journal, statements.appended)
 """Scripts; number n brings a file of version n (``PRAGMA user_version``) to n + 1."""
 
 _REMEDY = (

@@ -124,12 +124,27 @@ def _matching(
 def _within_time(connection: sqlite3.Connection, wanted: Wanted, after: int, before: int) -> tuple[int, int]:
     """The numbers between which all is that has the time."""
     if wanted.until is not None:
-        row = connection.execute(text("number_at_or_after"), {"when": wanted.until + _LATE}).fetchone()
-        before = before if row is None else min(before, row[0])
+        before = min(before, around(connection, wanted.until + _LATE)[1])
     if wanted.since is not None:
-        row = connection.execute(text("number_before"), {"when": wanted.since}).fetchone()
-        after = after if row is None else max(after, row[0])
+        after = max(after, around(connection, wanted.since)[0])
     return after, before
+
+
+def around(connection: sqlite3.Connection, when: float) -> tuple[int, int]:
+    """The last delivery before ``when`` and the first from then on; -1 and a number beyond all where there is none.
+
+    Found by halving: deliveries are in the order of time, unless the clock was put back.
+    """
+    last, first = -1, _BEYOND
+    low, high = bounds(connection)
+    while low < high:
+        middle = (low + high) // 2
+        number, received = connection.execute(text("next_from"), {"number": middle}).fetchone() or (_BEYOND, when)
+        if received < when:
+            last, low = number, number + 1
+        else:
+            first, high = number, middle
+    return last, first
 
 
 class _Between(Value, frozen=True, kw_only=True):

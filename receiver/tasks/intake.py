@@ -7,15 +7,16 @@ and random identifiers: an index of them on disk triples the pages of a commit, 
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from functools import lru_cache
 
-from receiver.document import Mutable, encode, field, replaced
+from receiver.document import Mutable, encode, field, remembered, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import DUPLICATE, Aside, Event, shortened
 from receiver.tasks.ledger import Ledger, bounds, words
-from receiver.tasks.limits import LEAST_WEIGHT, Limits, weight
+from receiver.tasks.limits import DUPLICATE_WINDOW, LEAST_WEIGHT, Limits, weight
 from receiver.tasks.queue import Intake, Receipt
-from receiver.tasks.recent import Recent
+from receiver.tasks.recent import Key, Recent
 from receiver.tasks.statements import run_rows, text
 from receiver.tasks.store import evict_repositories, known_names, trim_below
 from receiver.tasks.task import EVERYTHING, Trigger
@@ -23,8 +24,6 @@ from receiver.tasks.task import EVERYTHING, Trigger
 Offer = tuple[Intake, float]
 """A delivery, and when it is."""
 
-_SWEEP_EVERY = 1024
-"""Rows of event identifiers between two looks at their number; the count may exceed its limit by so many."""
 _TRIM_SLACK = 16
 """The journal may exceed its limit by this part of it, so that forgetting is done in pieces worth the statement."""
 _TRIM_ROWS = 1024
@@ -41,7 +40,6 @@ class _Batch(Mutable, kw_only=True):
     asked: dict[str, float] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     met: dict[tuple[str, str], float] = field(default_factory=dict)
-    seen: list[tuple[object, ...]] = field(default_factory=list)
 
     def ask(self, repository: str, now: float) -> None:
         self.asked[repository] = min(now, self.asked.get(repository, now))
@@ -77,7 +75,7 @@ class Intakes:
         """Store ``offers`` in their order; inside the caller's transaction."""
         self.load(connection)
         if self._recent is None:
-            self._recent = _read_recent(connection, self._limits.seen)
+            self._recent = _read_recent(connection, self._limits.seen, now=offers[0][1])
         batch = _Batch()
         receipts = [self._take(connection, self._recent, batch, offer) for offer in offers]
         self._write(connection, batch)
@@ -124,7 +122,6 @@ class Intakes:
         for event in fresh:
             if event.event_id is not None:
                 recent.add((intake.sender, event.event_id), now)
-                batch.seen.append((intake.sender, event.event_id, now))
             batch.ask(event.repository, now)
         new_instance = self._meet(batch, intake, now)
         if new_instance or intake.verdict == "quarantined":
@@ -164,9 +161,6 @@ class Intakes:
         self._ledger.mention(number, words(events, sender=intake.sender, verdict=intake.verdict))
 
     def _write(self, connection: sqlite3.Connection, batch: _Batch) -> None:
-        newest = run_rows(connection, "remember", batch.seen)
-        if newest % _SWEEP_EVERY < len(batch.seen):
-            connection.execute(text("forget_seen"), {"newest": newest, "keep": self._limits.seen})
         run_rows(connection, "store", batch.deliveries)
         run_rows(connection, "ask", [(name, Trigger.EVENT.value, 0, now, now, 0) for name, now in batch.asked.items()])
         run_rows(connection, "know", [(name,) for name in batch.names])
@@ -197,10 +191,21 @@ def _receipt(accepted: int, duplicates: int, new_instance: bool) -> Receipt:  # 
     return Receipt(accepted=accepted, duplicates=duplicates, new_instance=new_instance)
 
 
-def _read_recent(connection: sqlite3.Connection, limit: int) -> Recent:
+def _read_recent(connection: sqlite3.Connection, limit: int, *, now: float) -> Recent:
+    """The identifiers of the newest deliveries, as far back as they make a duplicate."""
+    found: list[tuple[Key, float]] = []
+    with closing(connection.execute(text("recent"))) as rows:
+        for sender, received, events in rows:
+            if len(found) >= limit or now - received >= DUPLICATE_WINDOW:
+                break
+            found += [
+                ((sender, event.event_id), received)
+                for event in remembered(events, tuple[Event, ...])
+                if event.left_out is None and event.event_id is not None
+            ]
     recent = Recent(limit)
-    for sender, event_id, first in connection.execute(text("seen")):
-        recent.add((sender, event_id), first)
+    for key, first in reversed(found):
+        recent.add(key, first)
     recent.settle()
     return recent
 

@@ -16,7 +16,8 @@ class Limits(Value, frozen=True, kw_only=True):
     journal_bytes: int = 128 * 1024 * 1024
     """Bytes of deliveries (`weight`); beyond them the oldest are forgotten."""
     seen: int = 50_000
-    """Event identifiers; beyond them the oldest are forgotten: dropping duplicates is a courtesy, not a defence."""
+    """Event identifiers, of as many deliveries as the journal keeps; beyond them the oldest are forgotten: dropping
+    duplicates is a courtesy, not a defence."""
     instances: int = 16
     """Processes remembered a sender."""
 

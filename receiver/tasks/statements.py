@@ -27,6 +27,11 @@ def journal() -> str:
     return _read("journal.sql")
 
 
+def appended() -> str:
+    """The script that makes version 3 of it."""
+    return _read("appended.sql")
+
+
 def run_rows(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> int:
     """Run ``name`` for all ``rows`` in as few steps as possible; the last row id.
 

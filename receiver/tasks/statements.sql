@@ -1,13 +1,8 @@
 -- Every statement that the queue runs, by name. "each" marks the group of values that is repeated for many rows.
 
--- name: seen
-SELECT sender, event_id, first FROM seen ORDER BY id;
-
--- name: remember
-INSERT INTO seen (sender, event_id, first) VALUES /* each */ (?, ?, ?);
-
--- name: forget_seen
-DELETE FROM seen WHERE id <= :newest - :keep;
+-- name: recent
+-- What brought event identifiers, the newest first.
+SELECT sender, received, events FROM delivery ORDER BY id DESC;
 
 -- name: store
 INSERT INTO delivery (id, received, sender, verdict, reason, address, events, headers, body)
@@ -46,12 +41,14 @@ ORDER BY id;
 SELECT id, sender, received, verdict, reason, address, headers, body, events FROM delivery WHERE id = :id;
 
 -- name: trim_old
--- At most so many rows, and so many bytes from the first of them on: large bodies take their time too.
+-- At most so many rows, and so many bytes from the first of them on: large bodies take their time too. Only the oldest
+-- are looked at: deliveries are in the order of their numbers, and nearly in that of time.
 DELETE FROM delivery WHERE id IN (
-  SELECT id FROM delivery
-  WHERE received < :before
-    AND id < :bytes + (SELECT id FROM delivery WHERE received < :before ORDER BY received LIMIT 1)
-  ORDER BY received LIMIT :most);
+  SELECT id FROM (
+    SELECT id, received FROM delivery
+    WHERE id < :bytes + (SELECT min(id) FROM delivery)
+    ORDER BY id LIMIT :most)
+  WHERE received < :before);
 
 -- name: trim_below
 DELETE FROM delivery WHERE id IN (
@@ -172,17 +169,13 @@ FROM aside WHERE id IN (SELECT value FROM json_each(:ids));
 -- name: activities
 SELECT id, at, kind, outcome, repository, document FROM activity WHERE id IN (SELECT value FROM json_each(:ids));
 
--- name: number_at_or_after
--- The first delivery of this time or later: what was entered from there on is not older, unless the clock was put back.
-SELECT id FROM delivery WHERE received >= :when ORDER BY received, id LIMIT 1;
-
--- name: number_before
-SELECT id FROM delivery WHERE received < :when ORDER BY received DESC, id DESC LIMIT 1;
+-- name: next_from
+SELECT id, received FROM delivery WHERE id >= :number ORDER BY id LIMIT 1;
 
 -- name: health
 SELECT
   (SELECT count(*) FROM delivery) + (SELECT count(*) FROM aside) + (SELECT count(*) FROM activity),
-  (SELECT min(received) FROM delivery),
+  (SELECT received FROM delivery ORDER BY id LIMIT 1),
   (SELECT received FROM delivery ORDER BY id DESC LIMIT 1);
 
 -- name: ask

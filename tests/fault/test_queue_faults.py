@@ -107,7 +107,7 @@ async def kill_and_look(path: Path, times: int, chance: random.Random) -> None:
         assert acknowledged <= set(there), f"lost in attempt {attempt}: {sorted(acknowledged - set(there))[:5]}"
         assert len(there) == len(set(there))
         for number in list(acknowledged)[:5]:
-            assert (await queue.ingest(intake(event(event_id=number)), now=2.0)).duplicates == 1
+            assert (await queue.ingest(intake(event(event_id=number)), now=NOW)).duplicates == 1
         names = {delivery.events[0].repository async for delivery in queue.deliveries()}
         assert {task.repository for task in await queue.tasks()} == names
         await queue.close()

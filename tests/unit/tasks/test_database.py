@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from receiver.document import encode
 from receiver.errors import QueueUnavailable
-from receiver.tasks import database
+from receiver.tasks import database, statements
 from receiver.tasks.database import close_database, open_database
+from receiver.tasks.sqlite import SqliteQueue
+from tests.support.deliveries import NOW, event, intake
 
 
 def test_a_new_file_has_the_newest_version_and_its_settings(tmp_path: Path) -> None:
@@ -33,6 +36,25 @@ def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.Mo
         with closing(open_database(tmp_path / "q.db")) as connection:
             assert connection.execute("SELECT name, note FROM repository").fetchall() == [("addons/a", None)]
             assert connection.execute("PRAGMA user_version").fetchone()[0] == len(steps)
+
+
+async def test_what_a_file_of_version_2_brought_is_still_a_duplicate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had a table of identifiers of its own; the events of its deliveries say the same."""
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:2])
+        with closing(open_database(tmp_path / "q.db")) as connection:
+            events = encode([event(event_id="known")]).decode()
+            row = (7, NOW, "distribution", "accepted", None, None, events, b"{}", b"{}")
+            statements.run_rows(connection, "store", [row])
+            connection.execute("INSERT INTO seen (sender, event_id, first) VALUES ('distribution', 'known', ?)", [NOW])
+    queue = await SqliteQueue.open(tmp_path / "q.db", clock=lambda: NOW)
+    receipts = [await queue.ingest(intake(event(event_id=name)), now=NOW + 1) for name in ("known", "new")]
+    assert [receipt.duplicates for receipt in receipts] == [1, 0]
+    first, *_ = [delivery.id async for delivery in queue.deliveries()]
+    assert first == 7
+    await queue.close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from receiver.tasks import statements, store
+from receiver.document import replaced
+from receiver.tasks import store
+from receiver.tasks.database import MIGRATIONS
 from receiver.tasks.intake import Intakes
 from receiver.tasks.ledger import Ledger
 from receiver.tasks.limits import LEAST_WEIGHT, Limits
@@ -17,7 +19,7 @@ from tests.support.deliveries import NOW, event, intake
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(statements.schema() + statements.journal())
+        connection.executescript("".join(script() for script in MIGRATIONS))
         yield connection
 
 
@@ -30,16 +32,30 @@ def count(connection: sqlite3.Connection, table: str) -> int:
     return found
 
 
-def test_a_flood_of_identifiers_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
-    """And the newest are those that stay."""
+def test_after_a_start_the_newest_identifiers_are_known(connection: sqlite3.Connection) -> None:
+    """They are read from the journal, as many as are remembered: with duplicates and what was left out beside them."""
     intakes = desk(Limits(seen=100))
-    for number in range(3000):
-        intakes.ingest(connection, [(intake(event(event_id=str(number))), NOW)])
+    for number in range(300):
+        pull = replaced(event(event_id="pull"), left_out="pull")
+        twice = [event(event_id=str(number)) for _ in range(2)]
+        intakes.ingest(connection, [(intake(*twice, pull), NOW)])
         intakes.committed()
-        assert count(connection, "seen") <= 100 + 1024
     reopened = desk(Limits(seen=100))
-    receipts = reopened.ingest(connection, [(intake(event(event_id=name)), NOW) for name in ("2999", "0")])
-    assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 0]
+    names = ("299", "201", "198", "pull")
+    receipts = reopened.ingest(connection, [(intake(event(event_id=name)), NOW) for name in names])
+    assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 1, 0, 0]
+
+
+def test_after_a_start_no_more_is_read_than_can_make_a_duplicate(connection: sqlite3.Connection) -> None:
+    """A registry that pushes once a day has a journal of years."""
+    intakes = desk(Limits())
+    for days in range(5):
+        intakes.ingest(connection, [(intake(event(event_id=str(days)), received=NOW + days * 86400), NOW)])
+    connection.execute("UPDATE indexed SET up_to = (SELECT max(id) + 1 FROM delivery)")
+    connection.execute("UPDATE delivery SET events = 'never read' WHERE received < ?", [NOW + 3 * 86400])
+    now = NOW + 4 * 86400 + 1
+    (again,) = desk(Limits()).ingest(connection, [(intake(event(event_id="4"), received=now), now)])
+    assert getattr(again, "duplicates", None) == 1
 
 
 def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
@@ -60,7 +76,7 @@ def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None
 
 
 def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -> None:
-    """16 deliveries that wait together are three statements, whichever their number (receiver.tasks.statements)."""
+    """16 deliveries that wait together are two statements, whichever their number (receiver.tasks.statements)."""
     intakes = desk(Limits())
     intakes.ingest(connection, [(intake(event(), instance_id="a"), NOW)])
     ran: list[str] = []
@@ -68,7 +84,7 @@ def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -
     offers = [(intake(event(event_id=str(number)), instance_id="a"), NOW) for number in range(16)]
     intakes.ingest(connection, offers)
     tables = [table for statement in ran for table in re.findall(r"^INSERT INTO (\w+)", statement, re.MULTILINE)]
-    assert (tables, len(ran)) == (["seen", "delivery", "task"], 3)
+    assert (tables, len(ran)) == (["delivery", "task"], 2)
 
 
 def test_of_a_batch_the_earliest_time_is_due(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from receiver.tasks import statements
+from receiver.tasks.database import MIGRATIONS
 from receiver.tasks.journal import Arrival, Aside, Wanted
 from receiver.tasks.ledger import Ledger
 from receiver.tasks.sqlite import SqliteQueue
@@ -116,7 +117,7 @@ async def test_words_that_find_nothing_are_forgotten(tmp_path: Path) -> None:
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(statements.schema() + statements.journal())
+        connection.executescript("".join(script() for script in MIGRATIONS))
         yield connection
 
 

@@ -10,12 +10,13 @@ import pytest
 
 from receiver import tasks
 from receiver.tasks import statements
+from receiver.tasks.database import MIGRATIONS
 
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(statements.schema() + statements.journal())
+        connection.executescript("".join(script() for script in MIGRATIONS))
         yield connection
 
 
@@ -48,18 +49,19 @@ def test_no_frequent_statement_reads_a_whole_table(connection: sqlite3.Connectio
     """The journal holds 100 MB: a full scan in the writer's thread keeps all senders waiting."""
     text = statements.text(name)
     plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, variables(text))]
-    assert not [step for step in plan if re.match(r"SCAN (?!json_each)", step)]
+    # What a subquery has found is no table: it is bounded where it is asked.
+    assert not [step for step in plan if re.match(r"SCAN (?!json_each|\()", step)]
 
 
 def test_many_rows_take_few_statements(connection: sqlite3.Connection) -> None:
     """Each step of SQLite has to win the interpreter's lock back."""
     ran: list[str] = []
     connection.set_trace_callback(ran.append)
-    last = statements.run_rows(connection, "remember", [("zot", str(number), 1.0) for number in range(150)])
+    last = statements.run_rows(connection, "know", [(str(number),) for number in range(150)])
     assert (len(ran), last) == (3, 150)
-    assert statements.run_rows(connection, "remember", []) == 0
-    rows = connection.execute(statements.text("seen")).fetchall()
-    assert [event_id for _, event_id, _ in rows] == [str(number) for number in range(150)]
+    assert statements.run_rows(connection, "know", []) == 0
+    rows = connection.execute(statements.text("repositories")).fetchall()
+    assert sorted(int(name) for (name,) in rows) == list(range(150))
 
 
 @pytest.mark.parametrize("state", ["queued", "leased", "parked"])
