@@ -34,6 +34,11 @@ class _Parcel:
     tags: tuple[Tag, ...]
     artifact: Artifact
 
+    @property
+    def name(self) -> str:
+        """What tells it from the others: a file may hold several releases of one addon."""
+        return f"{self.repository}:{self.tags[0]}"
+
 
 def run(
     settings: Settings,
@@ -60,7 +65,7 @@ def run(
             _log.info("%s", _told(parcel, end, dry_run=dry_run), extra={"addon": parcel.repository})
         else:
             failed += 1
-            _log.error("%s: %s", parcel.repository, end, extra={"addon": parcel.repository})
+            _log.error("%s: %s", parcel.name, end, extra={"addon": parcel.repository})
     if failed and not dry_run:
         _log.info("push the file again: it goes on where it was")
     if output == "json":
@@ -94,19 +99,21 @@ async def _pushed(
     settings: Settings, parcels: Sequence[_Parcel], shown: Progress, *, dry_run: bool, chunk_size: int
 ) -> list[Pushed | ReceiverError]:
     async with registry_client(settings) as client:
-        pusher = Pusher(client.uploads(chunk_size=chunk_size), dry_run=dry_run, advanced=shown.advanced)
+        pusher = Pusher(client.uploads(chunk_size=chunk_size), dry_run=dry_run)
         return await asyncio.gather(*(_one(pusher, parcel, shown) for parcel in parcels))
 
 
 async def _one(pusher: Pusher, parcel: _Parcel, shown: Progress) -> Pushed | ReceiverError:
     """One artifact; another one may get through where it fails."""
-    shown.started(parcel.repository, sum(size_of(content) for content in parcel.artifact.blobs.values()))
+    shown.started(parcel.name, sum(size_of(content) for content in parcel.artifact.blobs.values()))
     try:
-        return await pusher.push(parcel.artifact, parcel.repository, parcel.tags)
+        return await pusher.push(
+            parcel.artifact, parcel.repository, parcel.tags, advanced=lambda count: shown.advanced(parcel.name, count)
+        )
     except ReceiverError as error:
         return error
     finally:
-        shown.finished(parcel.repository)
+        shown.finished(parcel.name)
 
 
 def _told(parcel: _Parcel, pushed: Pushed, *, dry_run: bool) -> str:

@@ -8,7 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from receiver.errors import DigestMismatch, InstallError
@@ -55,20 +55,24 @@ async def push(artifact: Artifact, uploads: Uploads, repository: Repository, tag
 class Pusher:
     """Pushes artifacts, also at the same time: what one of them has brought is mounted for the others."""
 
-    def __init__(
-        self, uploads: Uploads, *, dry_run: bool = False, advanced: Callable[[str, int], None] = lambda *_: None
-    ) -> None:
+    def __init__(self, uploads: Uploads, *, dry_run: bool = False) -> None:
         self._uploads = uploads
         self._dry_run = dry_run
-        self._advanced = advanced
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._taking: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._homes: dict[Digest, Repository] = {}
         """Where in the registry a blob is known to be."""
 
-    async def push(self, artifact: Artifact, repository: Repository, tags: Iterable[Tag]) -> Pushed:
-        """Upload ``artifact`` and point ``tags`` at it, in this order; see `push`."""
-        tally = _Tally()
+    async def push(
+        self,
+        artifact: Artifact,
+        repository: Repository,
+        tags: Iterable[Tag],
+        *,
+        advanced: Callable[[int], None] = lambda _: None,
+    ) -> Pushed:
+        """Upload ``artifact`` and point ``tags`` at it, in this order; see `push`. ``advanced``: see `UploadBlob`."""
+        tally = _Tally(advanced)
         await self._content(artifact, repository, tally)
         if not self._dry_run:
             for tag in tags:
@@ -113,7 +117,7 @@ class Pusher:
             digest=digest,
             size=size,
             read=lambda start, count: _pieces(whole, start, count),
-            advanced=lambda count: self._advanced(repository, count),
+            advanced=tally.advanced,
         )
         # From its own repository: there at once if the blob is there, else an upload has begun. It spares a question.
         home = self._homes.get(digest, repository)
@@ -126,10 +130,12 @@ class Pusher:
 
 @dataclass(slots=True)
 class _Tally:
+    advanced: Callable[[int], None]
+    """Of this artifact alone: another one may be on its way into the same repository."""
     uploaded: int = 0
     mounted: int = 0
     present: int = 0
-    sent: int = field(default=0)
+    sent: int = 0
 
     def count(self, *, mounted: bool, size: int) -> None:
         if mounted:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from receiver.cli.pushing import run
+from receiver.config import Settings, load
 from receiver.errors import (
     AccessDenied,
     DigestMismatch,
@@ -26,6 +28,7 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import Index, Manifest, parse_manifest
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import Artifact, Layer, build, index
+from receiver.packaging.layout import write_archive
 from receiver.packaging.push import Pushed, Pusher
 from receiver.packaging.push import push as pushed_by
 from receiver.registry.auth import Credentials
@@ -352,7 +355,7 @@ async def test_the_real_registry_goes_on_between_two_chunks(large: Artifact) -> 
     steps: list[int] = []
     with DockerRegistry() as registry:
 
-        def advanced(_: str, count: int) -> None:
+        def advanced(count: int) -> None:
             steps.append(count)
             if sum(steps) > 4 * MIB and len(steps) < 100:
                 steps.extend([0] * 100)  # once
@@ -360,7 +363,7 @@ async def test_the_real_registry_goes_on_between_two_chunks(large: Artifact) -> 
                 registry.start()
 
         async with RegistryClient(address_of(registry), user_agent="addon-sync/test") as client:
-            await Pusher(client.uploads(chunk_size=MIB), advanced=advanced).push(large, HELLO, [V1])
+            await Pusher(client.uploads(chunk_size=MIB)).push(large, HELLO, [V1], advanced=advanced)
         assert await whole(registry, large)
     assert all(step >= 0 for step in steps)
     assert steps.count(MIB) == size // MIB
@@ -424,13 +427,12 @@ async def test_a_damaged_file_is_told_before_it_is_sent(fake: FakeRegistry, arti
 
 async def test_progress_adds_up_to_what_was_sent(fake: FakeRegistry, large: Artifact) -> None:
     """Also where a part was lost on the way and sent again."""
-    counted: Counter[str] = Counter()
+    counted: list[int] = []
     fake.lie("PATCH upload", faults.passed(), times=2)
     fake.lie("PATCH upload", _breaks(fake, kept=MIB + 17), times=1)
     async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
-        pusher = Pusher(client.uploads(chunk_size=MIB), advanced=lambda name, count: counted.update({name: count}))
-        pushed = await pusher.push(large, HELLO, [V1])
-    assert counted == {HELLO: pushed.sent}
+        pushed = await Pusher(client.uploads(chunk_size=MIB)).push(large, HELLO, [V1], advanced=counted.append)
+    assert sum(counted) == pushed.sent
 
 
 async def test_a_chunk_is_as_large_as_the_registry_wants_it_at_least(fake: FakeRegistry, large: Artifact) -> None:
@@ -439,6 +441,33 @@ async def test_a_chunk_is_as_large_as_the_registry_wants_it_at_least(fake: FakeR
     await push_in_chunks(large, fake)
     assert await whole(fake, large)
     assert fake.requests["PATCH upload"] == 2
+
+
+# ---- files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_two_releases_of_one_addon_are_pushed_side_by_side(
+    fake: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    """Into one repository: the one that is there first ends no count of the other, for people or for a log."""
+    images = tmp_path / "images.tar"
+    images.write_bytes(random.Random(2).randbytes(2 * MIB))
+    layer = Layer(media_type=media.IMAGES_LINUX, path=images)
+    releases = [
+        make_artifact(tmp_path, addon="hello", version="v1.0.0"),
+        make_artifact(tmp_path, addon="hello", version="v1.1.0", extra_layers=[layer]),
+    ]
+    write_archive(releases, tmp_path / "file.oci.tar")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    settings = load(flags={"registry_url": fake.url, "insecure": "true"}, environment={}, file=None, remote_only=True)
+    assert push_file(settings, tmp_path / "file.oci.tar", chunk_size=MIB // 16) == 0
+    tagged = {seen.target for seen in fake.seen if seen.kind == "PUT manifest"}
+    assert tagged == {f"/v2/addons/hello/manifests/{release.tag}" for release in releases}
+
+
+def push_file(settings: Settings, file: Path, *, chunk_size: int) -> int:
+    return run(settings, file, tag=None, latest=False, dry_run=False, chunk_size=chunk_size, output="text")
 
 
 def _with_header(name: str, text: str) -> Fault:
