@@ -20,8 +20,8 @@ CHUNK_SIZE = 32 * 1024 * 1024
 """Bytes of one request: what a broken line costs at most, where the registry keeps nothing of a request that broke."""
 _TRIES = 5
 """In a row, without a byte more in the registry."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-"""Seconds between them."""
+_FIRST_PAUSE = 0.2
+"""Seconds, and each time twice as many: with what the requests between them take, some five seconds in all."""
 _MIN_RATE = 16 * 1024
 """Bytes a second below which a registry that takes a chunk is given up."""
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
@@ -39,6 +39,8 @@ class _Session(Mutable):
     chunk: int
     done: int = 0
     resumed: bool = False
+    lost: bool = False
+    """Its bytes are of no use: the next one begins with the first."""
 
     def reached(self, done: int) -> None:
         self.blob.advanced(done - self.done)
@@ -85,19 +87,23 @@ class RegistryUploads:
         """
         reading = _Reading(blob.read)
         session = await self._begin(replaced(blob, read=reading), mount)
-        mounted = session is None
+        if session is None:
+            return True
         setbacks = _Setbacks()
-        while session is not None:
+        while True:
             try:
+                going = await self._resumed(session) if setbacks.in_a_row else session
+                if going is None:
+                    return False
+                session = going
                 await self._send(session)
-                break
             except RegistryError as error:
                 if reading.error is not None:
                     raise reading.error from error
-                anew = setbacks.judge(error, done=session.done, resumed=session.resumed)
+                session.lost |= setbacks.judge(error, done=session.done, resumed=session.resumed)
+            else:
+                return False
             await self._sleep(setbacks.pause)
-            session = await self._resumed(session, anew=anew)
-        return mounted
 
     async def send_manifest(self, repository: Repository, reference: str, body: bytes, media_type: str) -> None:
         """Store a manifest under a tag or its digest.
@@ -160,13 +166,13 @@ class RegistryUploads:
         await self._session.tell(self._chunk(session, "PUT", location, blob.size - session.done), expect={201})
         session.reached(blob.size)
 
-    async def _resumed(self, session: _Session, *, anew: bool) -> _Session | None:
+    async def _resumed(self, session: _Session) -> _Session | None:
         """Where the registry stands after a failure, or another upload; None where it has the whole blob."""
         blob = session.blob
-        if not anew and await self.has_blob(blob.repository, blob.digest):
+        if not session.lost and await self.has_blob(blob.repository, blob.digest):
             session.reached(blob.size)  # the answer was lost, and not the blob
             return None
-        done = 0 if anew else await self._status(session)
+        done = 0 if session.lost else await self._status(session)
         session.reached(done)
         if done:
             session.resumed = True
@@ -255,7 +261,7 @@ class _Setbacks(Mutable):
     @property
     def pause(self) -> float:
         """Seconds to wait now."""
-        return float(min(_FIRST_PAUSE * 2 ** (self.in_a_row - 1), _LONGEST_PAUSE))
+        return float(_FIRST_PAUSE * 2 ** (self.in_a_row - 1))
 
     def judge(self, error: RegistryError, *, done: int, resumed: bool) -> bool:
         """Whether to begin anew, rather than to go on.

@@ -33,6 +33,7 @@ from receiver.packaging.push import Pushed, Pusher
 from receiver.packaging.push import push as pushed_by
 from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
+from receiver.registry.retry import ATTEMPTS
 from tests.support import registry_faults as faults
 from tests.support.addons import artifact as make_artifact
 from tests.support.breaking_line import BreakingLine
@@ -337,6 +338,28 @@ async def test_a_registry_that_miscounts_gets_the_whole_once_more(fake: FakeRegi
     fake.lie("GET upload", faults.header("Range", "0-9999"), times=1)
     await push_in_chunks(large, fake)
     assert await whole(fake, large)
+
+
+async def test_a_registry_that_is_away_for_a_while_is_asked_again(fake: FakeRegistry, large: Artifact) -> None:
+    """It broke off within a chunk and is being restarted: where it stands is a question that takes tries of its own."""
+    fake.lie("HEAD blob", faults.passed(), times=1)
+    fake.lie("HEAD blob", faults.status(503), times=ATTEMPTS + 1)
+    fake.lie("PATCH upload", faults.passed(), times=1)
+    fake.lie("PATCH upload", _breaks(fake, kept=3 * MIB // 2), times=1)
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert fake.requests["POST upload"] == len(large.blobs)
+
+
+async def test_an_upload_that_is_lost_stays_so_while_no_other_one_begins(fake: FakeRegistry, large: Artifact) -> None:
+    """The registry miscounts, and is away when the blob is to be sent anew: its count is not believed once more."""
+    fake.lie("PATCH upload", _breaks(fake, kept=5000), times=1)
+    fake.lie("GET upload", faults.header("Range", "0-9999"))
+    fake.lie("POST upload", faults.passed(), times=len(large.blobs))
+    fake.lie("POST upload", faults.status(503), times=ATTEMPTS + 1)
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert fake.requests["GET upload"] == 1
 
 
 @pytest.mark.registry
