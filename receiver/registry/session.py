@@ -45,6 +45,8 @@ class Question(Value, frozen=True, kw_only=True):
     """What is sent; a function gives it anew for each try."""
     body_seconds: float = 0.0
     """What sending it may take."""
+    answer_seconds: float = 0.0
+    """What the registry may take besides, once it has everything, where it has much to do before it answers."""
 
 
 class Told(Value, frozen=True, kw_only=True):
@@ -155,7 +157,12 @@ class RegistrySession:
             headers["Range"] = f"bytes={question.offset}-"
         body = question.body() if callable(question.body) else question.body
         return await self._transport.send(
-            question.method, question.location, headers, body=body, body_seconds=question.body_seconds
+            question.method,
+            question.location,
+            headers,
+            body=body,
+            body_seconds=question.body_seconds,
+            answer_seconds=question.answer_seconds,
         )
 
     async def _refuse_failure(self, question: Question, response: aiohttp.ClientResponse) -> None:

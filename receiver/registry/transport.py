@@ -87,10 +87,12 @@ class Transport:
         *,
         body: bytes | AsyncIterator[bytes] | None = None,
         body_seconds: float = 0.0,
+        answer_seconds: float = 0.0,
     ) -> aiohttp.ClientResponse:
         """Send one request; the answer's head has arrived, its body not. The caller closes it.
 
-        ``body_seconds``: what sending the body may take, besides.
+        ``body_seconds``: what sending the body may take, besides. ``answer_seconds``: and what the other side may then
+        take to answer, longer than usual.
 
         Raises:
             ConfigError: a TLS file cannot be used.
@@ -102,7 +104,7 @@ class Transport:
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
         with self._watched(location.origin), self._told(location.origin), translated(location.origin):
-            async with asyncio.timeout(HEAD_DEADLINE + body_seconds):
+            async with asyncio.timeout(HEAD_DEADLINE + body_seconds + answer_seconds):
                 response = await session.request(
                     method,
                     URL(location.url, encoded=True),
@@ -111,6 +113,9 @@ class Transport:
                     allow_redirects=False,
                     ssl=context if context is not None else True,
                     proxy=None if proxy is None else str(proxy),
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=READ_TIMEOUT + answer_seconds
+                    ),
                 )
         self._asked(location.origin, response.status)
         return response
@@ -165,7 +170,6 @@ class Transport:
     def _session(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, resolver=resolver),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

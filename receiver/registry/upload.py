@@ -24,6 +24,9 @@ _FIRST_PAUSE = 0.2
 """Seconds, and each time twice as many: with what the requests between them take, some five seconds in all."""
 _MIN_RATE = 16 * 1024
 """Bytes a second below which a registry that takes a chunk is given up."""
+_COMMIT_SECONDS, _COMMIT_RATE = 30.0, 4 * 1024 * 1024
+"""What the registry may take to close an upload: seconds, and bytes a second. It may hash or copy the whole blob (on S3
+it is moved by a copy of all its parts)."""
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
 _MIN_CHUNK = re.compile(r"[0-9]{1,10}\Z")
 _REMEDY = "check REGISTRY_URL, and that the account may push there"
@@ -163,7 +166,9 @@ class RegistryUploads:
                 raise ProtocolViolation(f"{question.subject}: the registry takes a chunk and keeps nothing of it")
         separator = "&" if session.location.query else "?"
         location = session.location.at(f"{session.location.target}{separator}digest={blob.digest}")
-        await self._session.tell(self._chunk(session, "PUT", location, blob.size - session.done), expect={201})
+        question = self._chunk(session, "PUT", location, blob.size - session.done)
+        question = replaced(question, answer_seconds=_COMMIT_SECONDS + blob.size / _COMMIT_RATE)
+        await self._session.tell(question, expect={201})
         session.reached(blob.size)
 
     async def _resumed(self, session: _Session) -> _Session | None:
@@ -194,7 +199,7 @@ class RegistryUploads:
     def _chunk(self, session: _Session, method: str, location: Location, count: int) -> Question:
         blob, start = session.blob, session.done
         headers = {**_OCTETS, "Content-Length": str(count)}
-        if count < blob.size:
+        if 0 < count < blob.size:  # there is no range of nothing
             headers["Content-Range"] = f"{start}-{start + count - 1}"
         question = self._question(blob.repository, "", method, headers=headers)
         return replaced(

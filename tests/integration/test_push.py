@@ -31,6 +31,7 @@ from receiver.packaging.artifact import Artifact, Layer, build, index
 from receiver.packaging.layout import write_archive
 from receiver.packaging.push import Pushed, Pusher
 from receiver.packaging.push import push as pushed_by
+from receiver.registry import transport
 from receiver.registry.auth import Credentials
 from receiver.registry.client import RegistryClient
 from receiver.registry.retry import ATTEMPTS
@@ -330,6 +331,37 @@ async def test_an_answer_that_is_lost_costs_no_second_upload(fake: FakeRegistry,
     await push_in_chunks(large, fake)
     assert await whole(fake, large)
     assert fake.requests["POST upload"] == len(large.blobs)
+
+
+def _uncommitted(fake: FakeRegistry) -> Fault:
+    async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
+        fake.uncommit(request.path.rpartition("/")[2], request.query["digest"])
+        return web.Response(status=503)
+
+    return fault
+
+
+async def test_an_upload_that_is_whole_is_only_closed_again(fake: FakeRegistry, large: Artifact) -> None:
+    """Its bytes are there and are not sent again; a range of nothing would get a 416 in the place of the cause."""
+    fake.lie("PUT upload", _uncommitted(fake))
+    with pytest.raises(Unavailable, match="503"):
+        await push_in_chunks(large, fake)
+    assert fake.requests["PATCH upload"] == 9
+    closing = [seen.headers for seen in fake.seen if seen.kind == "PUT upload"]
+    again = [headers for headers in closing if headers["Content-Length"] == "0"]
+    assert len(again) == len(closing) - len(large.blobs) > 0
+    assert not any("Content-Range" in headers for headers in again)
+
+
+async def test_a_registry_may_take_its_time_to_close_an_upload(
+    fake: FakeRegistry, large: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It copies or hashes a large blob before it answers, which other answers need not wait for."""
+    for name in ("HEAD_DEADLINE", "READ_TIMEOUT"):
+        monkeypatch.setattr(transport, name, 1.0)
+    fake.lie("PUT upload", faults.late(2.0))
+    await push_in_chunks(large, fake)
+    assert fake.requests["HEAD blob"] == 1, "whether it is there was asked before it was sent, and not after"
 
 
 async def test_a_registry_that_miscounts_gets_the_whole_once_more(fake: FakeRegistry, large: Artifact) -> None:

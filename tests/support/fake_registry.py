@@ -173,6 +173,12 @@ class FakeRegistry:
         elif session in self._uploads:
             del self._uploads[session][kept:]
 
+    def uncommit(self, session: str, digest: str) -> None:
+        """Take a blob back into the upload that brought it: its bytes are there, and only the end failed."""
+        for stored in self._repositories.values():
+            if digest in stored.blobs:
+                self._uploads[session] = bytearray(stored.blobs.pop(digest))
+
     def tell_the_truth(self) -> None:
         """Forget every lie."""
         self._lies.clear()

@@ -118,6 +118,16 @@ def endless() -> Fault:
     return fault
 
 
+def late(seconds: float) -> Fault:
+    """The honest answer, after ``seconds``."""
+
+    async def fault(request: web.Request, answer: Answer) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return answer.response()
+
+    return fault
+
+
 def silent() -> Fault:
     """Take the request and say nothing."""
 
