@@ -210,9 +210,12 @@ class RegistryUploads:
         )
 
     def _following(self, question: Question, told: Told) -> Location:
-        """Where an upload goes on: absolute or relative. Another origin would get content and credential."""
+        """Where an upload goes on: absolute or relative. Another origin would get content and credential.
+
+        The path is the registry's affair (distribution-spec "Pushing a blob in chunks"): Google has one outside /v2/.
+        """
         location = question.location.join(told.headers.get("Location", ""))
-        if location.origin != self._root.origin or not location.path.startswith("/v2/"):
+        if location.origin != self._root.origin:
             raise ProtocolViolation(
                 f"{question.subject}: the registry sends the upload to another place; refused. Where a proxy in front "
                 "of it ends TLS, it must be told its own address"

@@ -174,13 +174,21 @@ async def test_a_refusal_is_named_by_what_cures_it(
         assert fake.requests["PUT manifest"] == 0
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:1/v2/evil/blobs/uploads/1", "https://127.0.0.1/v2/x", "/evil"])
+@pytest.mark.parametrize("location", ["http://127.0.0.1:1/v2/evil/blobs/uploads/1", "https://127.0.0.1/v2/x"])
 async def test_an_upload_is_not_sent_to_another_place(fake: FakeRegistry, artifact: Artifact, location: str) -> None:
     """Content and credential belong to the registry that was configured."""
     fake.lie("POST upload", faults.header("Location", location))
     with pytest.raises(ProtocolViolation, match="another place"):
         await push(artifact, address_of(fake), HELLO, [V1])
     assert fake.requests["PUT upload"] == 0
+
+
+async def test_an_upload_goes_on_at_any_path_of_the_registry(fake: FakeRegistry, large: Artifact) -> None:
+    """As at Google Artifact Registry; distribution-spec binds no path, and the credential is bound to the origin."""
+    fake.uploads = "/artifacts-uploads/namespaces/{repository}/uploads/{session}"
+    await push_in_chunks(large, fake)
+    assert await whole(fake, large)
+    assert any(seen.target.startswith("/artifacts-uploads/") for seen in fake.seen)
 
 
 async def test_a_missing_upload_location_is_refused(fake: FakeRegistry, artifact: Artifact) -> None:

@@ -39,6 +39,7 @@ _PATHS = (
     ("tags", re.compile(r"/v2/(?P<repository>.+)/tags/list\Z")),
     ("manifest", re.compile(r"/v2/(?P<repository>.+)/manifests/(?P<reference>[^/]+)\Z")),
     ("upload", re.compile(r"/v2/(?P<repository>.+)/blobs/uploads/(?P<reference>[^/]*)\Z")),
+    ("upload", re.compile(r"/artifacts-uploads/namespaces/(?P<repository>.+)/uploads/(?P<reference>[^/]+)\Z")),
     ("blob", re.compile(r"/v2/(?P<repository>.+)/blobs/(?P<reference>[^/]+)\Z")),
     ("token", re.compile(r"/token\Z")),
 )
@@ -122,6 +123,8 @@ class FakeRegistry:
         self.tag_delay = tag_delay
         """Seconds between the announcement of a manifest and its tag, which Distribution links afterwards."""
         self.tls = tls
+        self.uploads = "/v2/{repository}/blobs/uploads/{session}"
+        """Where an upload goes on; Google Artifact Registry: ``/artifacts-uploads/namespaces/…/uploads/{session}``."""
         self.announcer = Announcer(notify)
         self.requests: Counter[str] = Counter()
         """How many of each kind arrived: ``GET blob``, ``HEAD manifest``, ``GET tags``, ``GET catalogue`` …"""
@@ -335,7 +338,7 @@ class FakeRegistry:
         wanted = request.query.get("digest")
         if wanted is None:
             status = 202 if request.method in {"POST", "PATCH"} else 204
-            location = f"{self.url}/v2/{name}/blobs/uploads/{session}"
+            location = self.url + self.uploads.format(repository=name, session=session)
             return Answer(
                 status=status,
                 headers={
