@@ -56,6 +56,12 @@ def error_for(refusal: Refusal, *, subject: str, remedy: str | None, now: float)
         return AccessDenied(f"{subject}: access refused ({refusal}); {remedy or cure}")
     if status == 404:
         return NotInRegistry(f"{subject}: not in the registry ({refusal}); {remedy or 'push it, or check its name'}")
+    if status == 413:
+        # No registry has such a limit; nginx lets 1 MiB through where it was not told otherwise.
+        return ProtocolViolation(
+            f"{subject}: something in front of the registry takes no request so large ({refusal}); push with a smaller "
+            "--chunk-size, such as 1MiB, or raise its limit (nginx: client_max_body_size)"
+        )
     if status == 429 or (status == 503 and refusal.retry_after is not None):
         wait = parse_retry_after(refusal.retry_after, now=now)
         return RateLimited(f"{subject}: the registry asks to come back in {wait:.0f} s ({refusal})", retry_after=wait)

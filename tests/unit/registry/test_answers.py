@@ -28,6 +28,7 @@ def refused(status: int, retry_after: str | None = None, codes: tuple[str, ...] 
         (503, Unavailable),
         (504, Unavailable),
         (400, ProtocolViolation),
+        (413, ProtocolViolation),
         (101, ProtocolViolation),
         (204, ProtocolViolation),
         (206, ProtocolViolation),
@@ -50,6 +51,18 @@ def test_a_503_with_a_time_is_a_rate_limit() -> None:
 
     assert isinstance(error, RateLimited)
     assert error.retry_after == 17
+
+
+def test_a_request_that_is_too_large_is_not_blamed_on_address_or_account() -> None:
+    """A proxy refuses it, whatever the question's own remedy is."""
+    for remedy in (None, "check the account"):
+        refusal = Refusal(status=413, retry_after=None, codes=())
+        text = str(error_for(refusal, subject="s", remedy=remedy, now=NOW))
+        assert "in front of the registry" in text
+        assert "--chunk-size" in text
+        assert "client_max_body_size" in text
+        assert "account" not in text
+        assert "REGISTRY_URL" not in text
 
 
 def test_the_message_names_the_remedy() -> None:
