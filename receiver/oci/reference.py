@@ -11,7 +11,10 @@ from receiver.errors import ConfigError, InvalidNameError
 # distribution-spec "Pulling manifests"; the length is Distribution's (reference.RepositoryNameTotalLengthMax).
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?\Z")
+# RFC 1035 section 2.3.4: a label has 1 to 63 characters; Python's resolver raises what is no OSError at others.
+HOST_NAME = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?"
+"""A regular expression for names that can be asked for."""
+_HOST = re.compile(rf"(?!-){HOST_NAME}(?<!-)(?<!-\.)\Z")
 _MAX_REPOSITORY = 255
 
 

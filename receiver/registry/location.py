@@ -12,11 +12,11 @@ from urllib.parse import urljoin, urlsplit
 
 from receiver.document import Value
 from receiver.errors import ProtocolViolation
-from receiver.oci.reference import RegistryAddress
+from receiver.oci.reference import HOST_NAME, RegistryAddress
 
 # Visible ASCII without the backslash, which some parsers take for a slash (RFC 3986 section 2 has neither).
 _VISIBLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
-_AUTHORITY = re.compile(r"(?:([A-Za-z0-9._-]+)|\[([0-9A-Fa-f:.]+)\])(?::(\d{1,5}))?\Z")
+_AUTHORITY = re.compile(rf"(?:({HOST_NAME})|\[([0-9A-Fa-f:.]+)\])(?::(\d{{1,5}}))?\Z")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # 127.1, 0x7f.1 and 2130706433 are addresses to the system's resolver and names to everybody else.
 _ODD_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9A-Fa-f]*)\.?\Z")
@@ -60,7 +60,7 @@ class Location(Value, frozen=True):
             raise ProtocolViolation("the registry names a URL that cannot be parsed") from error
         authority = _AUTHORITY.match(parts.netloc)
         if parts.scheme not in _DEFAULT_PORTS or authority is None:
-            raise ProtocolViolation("the registry names a URL that is not plain http or https with a host")
+            raise ProtocolViolation("the registry names a URL that is not plain http or https with a possible host")
         port = int(authority[3] or _DEFAULT_PORTS[parts.scheme])
         if not 0 < port < 65536:
             raise ProtocolViolation("the registry names a URL with an impossible port")

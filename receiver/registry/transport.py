@@ -213,7 +213,10 @@ class RegistryResolver(AbstractResolver):
         Raises:
             OSError: no address, or none that may be asked.
         """
-        found = await self._inner.resolve(host, port, family)
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except UnicodeError as error:  # of Python's IDNA, at a label that is empty or too long
+            raise OSError(None, "no possible host name") from error
         if host == self._registry.host:
             self.addresses = frozenset(entry["host"] for entry in found)
             return found

@@ -18,6 +18,7 @@ from receiver.oci.reference import RegistryAddress, Repository, Tag
         ("http://r", True, "http://r"),
         ("OCI://R", False, "https://r"),
         ("oci://[::1]:5000", True, "http://[::1]:5000"),
+        (f"oci://{'a' * 63}.b-c_d.e.", False, f"https://{'a' * 63}.b-c_d.e."),
         ("oci://10.0.0.1", False, "https://10.0.0.1"),
     ],
 )
@@ -30,7 +31,8 @@ def test_an_address_becomes_a_base_url(text: str, insecure: bool, url: str) -> N
     "text",
     ["", "oci://", "ftp://r", "oci://r/addons", "oci://r/v2/", "oci://r?x", "oci://r#x", "oci://u@r", "oci://u:p@r",
      "oci://r:99999", "oci://r:0", "oci://r:x", "oci://[r", "oci://[::1", "oci://[1.2.3.4]", "oci://a b", "oci://a\nb", "oci://a\tb",
-     "oci://-a", "oci://a%2fb", "oci://a\\b", "oci:/r", "file:///etc", "oci://r:-1", "oci://exämple"],
+     "oci://-a", "oci://a%2fb", "oci://a\\b", "oci:/r", "file:///etc", "oci://r:-1", "oci://exämple",
+     "oci://a..b:5000", "oci://.a", "oci://a..", "oci://a-", f"oci://{'a' * 64}", f"oci://b.{'a' * 70}:5000"],
 )  # fmt: skip
 def test_an_address_with_more_or_less_than_host_and_port_is_refused(text: str) -> None:
     """Always as a setting that is wrong, never as a traceback, and always by its name."""

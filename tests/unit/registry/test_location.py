@@ -12,6 +12,7 @@ from receiver.registry.location import Location, Origin, is_numeric, may_reach, 
     [
         ("http://h", Origin("http", "h", 80), "/"),
         ("https://H.example:8443/a/b?x=%2F&y", Origin("https", "h.example", 8443), "/a/b?x=%2F&y"),
+        (f"http://{'a' * 63}.b.:81/", Origin("http", f"{'a' * 63}.b.", 81), "/"),
         ("https://[::1]:5000/v2/#fragment", Origin("https", "::1", 5000), "/v2/"),
     ],
 )
@@ -45,6 +46,11 @@ def test_a_url_is_taken_apart(text: str, origin: Origin, target: str) -> None:
         "http://[::1/",
         "http://%31/",
         "http://h%00/",
+        "http://a..b/",
+        "http://.a/",
+        "http://a../",
+        f"http://{'a' * 64}/",
+        f"http://b.{'a' * 70}/",
     ],
 )
 def test_a_url_that_two_parsers_could_read_differently_is_refused(text: str) -> None:

@@ -102,6 +102,15 @@ async def test_a_private_registry_may_use_its_own_network(monkeypatch: pytest.Mo
     assert [entry["host"] for entry in await found.resolve("store.example", 443)] == ["10.0.0.1"]
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+async def test_a_name_that_cannot_be_one_is_a_name_without_address(host: str) -> None:
+    """Python's resolver raises UnicodeError at an empty or too long label, which nothing takes for a failed request."""
+    found = RegistryResolver(PUBLIC)
+    with pytest.raises(OSError, match="no possible host name"):
+        await found.resolve(host, 443)
+    await found.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "::1", "2130706433", "0x7f.1", "10.0.0.1"])
 async def test_a_number_is_judged_before_a_connection(host: str) -> None:
     """aiohttp resolves no numbers, so the resolver never sees them (hazards J3)."""
