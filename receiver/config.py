@@ -12,7 +12,7 @@ from receiver.addon import AddonRepository, TagPolicy
 from receiver.document import Value
 from receiver.errors import ConfigError, ReceiverError
 from receiver.notation import Endpoint
-from receiver.oci.reference import RegistryAddress
+from receiver.oci.reference import ADDRESS_SETTING, RegistryAddress
 from receiver.registry.location import Origin
 from receiver.registry.proxy import Exemption
 from receiver.secret import Secret
@@ -25,9 +25,9 @@ from receiver.settings_table import SETTINGS
 class Given(Value, frozen=True):
     """Where a setting's value comes from."""
 
-    source: Literal["flag", "environment", "file", "default"]
+    source: Literal["argument", "flag", "environment", "file", "default"]
     name: str = ""
-    """The flag or variable, or the key with its file; empty for a default."""
+    """The argument, flag or variable, or the key with its file; empty for a default."""
     text: str | None = None
     """As it was written; the path of a secret's file, and None for a secret itself."""
 
@@ -96,6 +96,11 @@ class Settings(Value, frozen=True, kw_only=True):
         """The folder that addons are installed in."""
         return self.install_dir / "addons"
 
+    @property
+    def registry_named(self) -> str:
+        """What to check where the registry is not reached."""
+        return _registry_named(self.given)
+
 
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
@@ -105,19 +110,22 @@ def load(
     flags: Mapping[str, str],
     environment: Mapping[str, str],
     file: Path | None,
+    registry: str | None = None,
     local_only: bool = False,
     remote_only: bool = False,
     system: str = os.name,
 ) -> Settings:
     """Judge all settings; ``flags`` by `Setting.key` (``…_file`` for secrets).
 
-    ``local_only``: no registry is needed. ``remote_only``: no catalogue is, and none may be used with these settings.
+    ``registry``: its address, where that is an argument of the command, which is over everything else. ``local_only``:
+    no registry is needed. ``remote_only``: no catalogue is, and none may be used with these settings.
 
     Raises:
         ConfigError: the text names the setting and where it came from.
     """
     from_file = _Source("file", {} if file is None else _from_file(file), lambda key: f"{key} in {file}")
     sources = [
+        _Source("argument", {} if registry is None else {"registry_url": registry}, lambda _: "the argument REGISTRY"),
         _Source("flag", flags, lambda key: "--" + key.replace("_", "-")),
         _Source("environment", _from_environment(environment), _environment_name),
         from_file,
@@ -142,7 +150,7 @@ def load(
 
 
 class _Source(Value, frozen=True):
-    kind: Literal["flag", "environment", "file"]
+    kind: Literal["argument", "flag", "environment", "file"]
     values: Mapping[str, str]
     name: Callable[[str], str]
 
@@ -224,12 +232,19 @@ def _from_file(file: Path) -> dict[str, str]:
     return read_settings_file(file, known, {SECTION: keys})
 
 
+def _registry_named(given: Mapping[str, Given]) -> str:
+    address = given[ADDRESS_SETTING]
+    return address.name if address.source == "argument" else ADDRESS_SETTING
+
+
 def _complete(values: dict[str, Any], *, local_only: bool) -> None:
     """Judge what settings say together, and put in what follows from others."""
     url = values["registry"]
     if url is None and not local_only:
         raise ConfigError("REGISTRY_URL is not set: give oci://host[:port] by --registry-url, environment or --config")
-    values["registry"] = RegistryAddress.parse("oci://localhost" if url is None else url, insecure=values["insecure"])
+    values["registry"] = RegistryAddress.parse(
+        "oci://localhost" if url is None else url, insecure=values["insecure"], named=_registry_named(values["given"])
+    )
     values["repositories"] = tuple(_repository(name, values["repository_prefix"]) for name in values["repositories"])
     for kind in ("CLIENT", "TLS"):
         if (values[f"{kind.lower()}_cert"] is None) != (values[f"{kind.lower()}_key"] is None):

@@ -24,6 +24,7 @@ def registry_client(
         request_rate=settings.request_rate,
         asked=asked,
         user_agent=f"addon-sync/{__version__}",
+        named=settings.registry_named,
         max_document_size=document_limits(settings).max_size,
     )
 

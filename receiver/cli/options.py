@@ -106,9 +106,16 @@ def _help(setting: Setting) -> str:
 
 
 def load_settings(
-    options: dict[str, Any], *, output: str = "text", local: bool = False, remote: bool = False
+    options: dict[str, Any],
+    *,
+    registry: str | None = None,
+    output: str = "text",
+    local: bool = False,
+    remote: bool = False,
 ) -> Settings:
     """Judge the settings and set up the log; with JSON on standard output, log lines go to standard error.
+
+    ``registry``: the command's own argument, which is over all settings.
 
     Raises:
         ConfigError: the text names the setting.
@@ -118,7 +125,9 @@ def load_settings(
     configure(style="text", stream=stream, coloured=coloured)
     file = options.pop("config", None)
     flags = {key: value for key, value in options.items() if value is not None}
-    settings = load(flags=flags, environment=os.environ, file=file, local_only=local, remote_only=remote)
+    settings = load(
+        flags=flags, environment=os.environ, file=file, registry=registry, local_only=local, remote_only=remote
+    )
     configure(style=settings.log_format, stream=stream, coloured=coloured)
     return settings
 

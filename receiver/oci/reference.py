@@ -16,6 +16,8 @@ HOST_NAME = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?"
 """A regular expression for names that can be asked for."""
 _HOST = re.compile(rf"(?!-){HOST_NAME}(?<!-)(?<!-\.)\Z")
 _MAX_REPOSITORY = 255
+ADDRESS_SETTING = "REGISTRY_URL"
+"""Where a registry's address comes from, unless a command has it as an argument: for messages."""
 
 
 class Repository(str):
@@ -70,31 +72,31 @@ class RegistryAddress(Value, frozen=True, kw_only=True):
     port: int | None
 
     @classmethod
-    def parse(cls, text: str, *, insecure: bool) -> Self:
+    def parse(cls, text: str, *, insecure: bool, named: str = ADDRESS_SETTING) -> Self:
         """Parse ``oci://host[:port]``, ``http://…`` or ``https://…``; without a scheme, ``oci`` is meant.
+
+        ``named``: how messages call ``text``.
 
         Raises:
             ConfigError: a path, a query, a user, an unknown scheme, or plain HTTP that was not allowed.
         """
         if "@" in text:
             # Said before anything that quotes the text.
-            raise ConfigError(
-                "REGISTRY_URL holds a user name or password: use ADDON_SYNC_REGISTRY_USERNAME and …_PASSWORD"
-            )
+            raise ConfigError(f"{named} holds a user name or password: use ADDON_SYNC_REGISTRY_USERNAME and …_PASSWORD")
         try:
             url = urlsplit(text if "://" in text else f"oci://{text}")
             port, host = url.port, url.hostname or ""
         except ValueError as error:
-            raise ConfigError(f"REGISTRY_URL {text!r}: {error}: expected oci://host[:port]") from error
+            raise ConfigError(f"{named} {text!r}: {error}: expected oci://host[:port]") from error
         # urlsplit drops tabs and line ends from the middle of a URL: another host than the one that people read.
         if url.scheme not in {"oci", "http", "https"} or not _is_host(host) or port == 0 or not text.isprintable():
-            raise ConfigError(f"REGISTRY_URL {text!r}: expected oci://host[:port]")
+            raise ConfigError(f"{named} {text!r}: expected oci://host[:port]")
         if url.path.strip("/") or url.query or url.fragment:
             raise ConfigError(
-                f"REGISTRY_URL {text!r}: host and port only; the repositories below addons/ are found from there"
+                f"{named} {text!r}: host and port only; the repositories below addons/ are found from there"
             )
         if url.scheme == "http" and not insecure:
-            raise ConfigError(f"REGISTRY_URL {text!r} is plain HTTP: set INSECURE=true if that is meant")
+            raise ConfigError(f"{named} {text!r} is plain HTTP: set INSECURE=true if that is meant")
         scheme = url.scheme if url.scheme != "oci" else ("http" if insecure else "https")
         return cls(scheme=scheme, host=host, port=port)
 

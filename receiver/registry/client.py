@@ -16,7 +16,7 @@ from receiver.oci import media
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import MAX_DOCUMENT_SIZE
-from receiver.oci.reference import RegistryAddress, Repository, Tag
+from receiver.oci.reference import ADDRESS_SETTING, RegistryAddress, Repository, Tag
 from receiver.registry.auth import CredentialSource
 from receiver.registry.location import Location, Origin
 from receiver.registry.pace import Pace
@@ -57,17 +57,26 @@ class RegistryClient:
         request_rate: float = 0.0,
         asked: Asked | None = None,
         user_agent: str,
+        named: str = ADDRESS_SETTING,
         max_document_size: int = MAX_DOCUMENT_SIZE,
         retry: BriefRetry | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``named``: where ``address`` comes from, for messages about a registry that is not reached."""
         self._root = Location.of(address)
         self._name = address.authority
+        self._named = named
         self._clock = clock
         self._max_document_size = max_document_size
         self._retry = retry or BriefRetry()
         self._transport = Transport(
-            self._root.origin, tls=tls, proxy=proxy, pace=Pace(request_rate), asked=asked, user_agent=user_agent
+            self._root.origin,
+            tls=tls,
+            proxy=proxy,
+            pace=Pace(request_rate),
+            asked=asked,
+            user_agent=user_agent,
+            named=named,
         )
         self._session = RegistrySession(
             self._root, self._transport, credentials=credentials, token_services=token_services, clock=clock
@@ -99,7 +108,14 @@ class RegistryClient:
 
     def uploads(self, *, chunk_size: int = CHUNK_SIZE) -> RegistryUploads:
         """The push side, over the same connections and with the same credentials; ``chunk_size`` in bytes."""
-        return RegistryUploads(self._root, self._session, retry=self._retry, name=self._name, chunk_size=chunk_size)
+        return RegistryUploads(
+            self._root,
+            self._session,
+            retry=self._retry,
+            name=self._name,
+            remedy=f"check {self._named}, and that the account may push there",
+            chunk_size=chunk_size,
+        )
 
     async def repositories(self) -> Sequence[str]:
         """Every repository name in the registry's catalogue, unjudged.

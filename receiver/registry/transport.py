@@ -18,6 +18,7 @@ from receiver.breaker import Breaker
 from receiver.document import Value
 from receiver.errors import ConfigError, ProtocolViolation, RegistryError, Unavailable
 from receiver.http_client import aiohttp
+from receiver.oci.reference import ADDRESS_SETTING
 from receiver.registry.location import Location, Origin, is_numeric, may_reach
 from receiver.registry.pace import Pace
 from receiver.registry.proxy import Proxy
@@ -65,8 +66,11 @@ class Transport:
         pace: Pace | None = None,
         asked: Asked | None = None,
         user_agent: str,
+        named: str = ADDRESS_SETTING,
     ) -> None:
+        """``named``: where the registry's address comes from, for messages."""
         self._registry = registry
+        self._named = named
         self._asked = asked or _untold
         self._pace = pace or Pace(0.0)
         self._breakers: dict[Origin, Breaker] = {}
@@ -103,7 +107,7 @@ class Transport:
         context = await self._context(location.origin)
         self._refuse_forbidden_number(location.origin)
         await self._pace.step()
-        with self._watched(location.origin), self._told(location.origin), translated(location.origin):
+        with self._watched(location.origin), self._told(location.origin), translated(location.origin, self._named):
             async with asyncio.timeout(HEAD_DEADLINE + body_seconds + answer_seconds):
                 response = await session.request(
                     method,
@@ -252,8 +256,8 @@ def tls_context(files: TlsFiles, *, own: bool) -> ssl.SSLContext:
 
 
 @contextmanager
-def translated(origin: Origin) -> Iterator[None]:
-    """Translate what aiohttp raises; wraps nothing but our own requests and reads.
+def translated(origin: Origin, named: str = ADDRESS_SETTING) -> Iterator[None]:
+    """Translate what aiohttp raises; wraps nothing but our own requests and reads. ``named``: see `Transport`.
 
     Raises:
         ProtocolViolation: the other side does not speak HTTP as it should.
@@ -262,18 +266,18 @@ def translated(origin: Origin) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _translation(error, origin) from error
+        raise _translation(error, origin, named) from error
 
 
-def _translation(error: Exception, origin: Origin) -> RegistryError:
+def _translation(error: Exception, origin: Origin, named: str) -> RegistryError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return Unavailable(f"{origin}: the proxy refuses to connect to it ({error.status}); check ADDON_SYNC_PROXY")
     if isinstance(error, aiohttp.ClientResponseError):
         return ProtocolViolation(f"{origin}: its answer is no HTTP")
-    return Unavailable(f"{origin}: {_reason(error)}")
+    return Unavailable(f"{origin}: {_reason(error, named)}")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, named: str) -> str:
     match error:  # the more special first: each is also one of those below it
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "") or "not trusted"
@@ -281,10 +285,10 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorSSLError():
             return "no TLS connection; if the registry is meant to speak plain HTTP, set INSECURE=true"
         case aiohttp.ClientConnectorDNSError():
-            return f"its name does not resolve ({_text(error.os_error)}); check REGISTRY_URL"
+            return f"its name does not resolve ({_text(error.os_error)}); check {named}"
         case aiohttp.ClientConnectorError():
             proxied = isinstance(error, aiohttp.ClientProxyConnectionError)
-            check = "ADDON_SYNC_PROXY" if proxied else "REGISTRY_URL and that the registry runs"
+            check = "ADDON_SYNC_PROXY" if proxied else f"{named} and that the registry runs"
             return f"no connection{' to the proxy' if proxied else ''} ({_text(error.os_error)}); check {check}"
         case TimeoutError():
             return "no answer in time"

@@ -29,7 +29,6 @@ _COMMIT_SECONDS, _COMMIT_RATE = 30.0, 4 * 1024 * 1024
 it is moved by a copy of all its parts)."""
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
 _MIN_CHUNK = re.compile(r"[0-9]{1,10}\Z")
-_REMEDY = "check REGISTRY_URL, and that the account may push there"
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _HEAD_ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 404, 405, 501})
 
@@ -59,6 +58,7 @@ class RegistryUploads:
         session: RegistrySession,
         *,
         name: str,
+        remedy: str,
         retry: BriefRetry,
         chunk_size: int = CHUNK_SIZE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -66,6 +66,7 @@ class RegistryUploads:
         self._root = root
         self._session = session
         self._name = name
+        self._remedy = remedy
         self._retry = retry
         self._chunk_size = chunk_size
         self._sleep = sleep
@@ -238,7 +239,7 @@ class RegistryUploads:
             method=method,
             headers=headers or {},
             body=body,
-            remedy=_REMEDY,
+            remedy=self._remedy,
         )
 
 

@@ -1,6 +1,7 @@
 """Uploading an artifact, to the real registry and to one that misbehaves."""
 
 import asyncio
+import logging
 import random
 import sys
 from collections.abc import Iterator
@@ -527,6 +528,33 @@ def test_two_releases_of_one_addon_are_pushed_side_by_side(
     assert push_file(settings, tmp_path / "file.oci.tar", chunk_size=MIB // 16) == 0
     tagged = {seen.target for seen in fake.seen if seen.kind == "PUT manifest"}
     assert tagged == {f"/v2/addons/hello/manifests/{release.tag}" for release in releases}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(None, "no connection"), (403, "access refused")])
+def test_what_is_to_be_checked_is_what_was_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, status: int | None, kind: str
+) -> None:
+    """REGISTRY_URL is not to blame for an address that is the command's argument."""
+    monkeypatch.setattr(logging.getLogger("receiver"), "propagate", True)
+    write_archive([make_artifact(tmp_path, addon="hello")], tmp_path / "file.oci.tar")
+    with FakeRegistry() as registry:
+        address = registry.authority
+        settings = load(
+            flags={"insecure": "true"},
+            environment={"REGISTRY_URL": "oci://h"},
+            file=None,
+            registry=address,
+            remote_only=True,
+        )
+        if status is not None:
+            registry.lie("POST upload", faults.status(status))
+            assert push_file(settings, tmp_path / "file.oci.tar", chunk_size=MIB) == 1
+    if status is None:
+        assert push_file(settings, tmp_path / "file.oci.tar", chunk_size=MIB) == 1
+    (said,) = (record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
+    assert kind in said
+    assert "check the argument REGISTRY" in said
+    assert "REGISTRY_URL" not in said
 
 
 def push_file(settings: Settings, file: Path, *, chunk_size: int) -> int:

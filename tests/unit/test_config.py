@@ -126,6 +126,22 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(loaded: L
     assert loaded({"ADDON_SYNC_CONCURRENCY": "6"}, yaml="concurrency: 5", concurrency="7").concurrency == 7
 
 
+def test_an_address_is_blamed_on_what_gave_it() -> None:
+    """A command's own argument is over every setting, and is named in its place."""
+    given: dict[str, Any] = {
+        "flags": {"registry_url": "oci://flag"},
+        "environment": {"REGISTRY_URL": "a/b"},
+        "file": None,
+    }
+    settings = load(**given, registry="argument:5000", remote_only=True)
+    assert settings.registry.authority == "argument:5000"
+    assert settings.registry_named == "the argument REGISTRY"
+    assert load(**given, remote_only=True).registry_named == "REGISTRY_URL"
+    for wrong in ("a/b", "u:p@h", "http://h", "a..b", "[x"):
+        with pytest.raises(ConfigError, match=r"^the argument REGISTRY"):
+            load(**given, registry=wrong, remote_only=True)
+
+
 def test_each_value_tells_where_it_comes_from(loaded: Loader, tmp_path: Path) -> None:
     """By the words that the operator would look for; the text as it was written."""
     secret = tmp_path / "password"

@@ -47,9 +47,7 @@ def command(
         chunk = parse_size(chunk_size)
     except ValueError as error:
         raise click.UsageError(f"--chunk-size {chunk_size!r}: {error}") from error
-    if registry is not None:
-        options["registry_url"] = registry
-    settings = load_settings(options, output=output, remote=True)
+    settings = load_settings(options, registry=registry, output=output, remote=True)
     from receiver.cli.pushing import run  # noqa: PLC0415 - with it comes the client, which --help does not need
 
     return run(settings, file, tag=tag, latest=latest, dry_run=dry_run, chunk_size=chunk, output=output)
