@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from receiver.catalog.archive import Budget, entries
+from receiver.catalog.header import BLOCK, ZERO
 from receiver.catalog.limits import ArchiveLimits
 from receiver.document import Document, InvalidDocument, decode
 from receiver.errors import (
@@ -31,6 +32,8 @@ _CHUNK = 1024 * 1024
 _ANY_SIZE = 2**63 - 1
 _LIMITS = ArchiveLimits(max_addon_size=_ANY_SIZE, max_file_size=_ANY_SIZE, max_files=100_000)
 """Of the archive itself: images may make it as large as they like. What is installed of it has the usual limits."""
+_MAGIC = slice(257, 262)
+"""Where POSIX and GNU headers say what they are."""
 _FOREIGN = ((b"\x1f\x8b", "is compressed: unpack it with gunzip first"), (b"PK", "is a ZIP file, as older exports are"))
 
 
@@ -112,10 +115,11 @@ def _scan(path: Path) -> dict[str, FileSlice]:
 
 
 def _entries(file: BinaryIO, path: Path) -> dict[str, FileSlice]:
-    beginning = file.read(2)
-    for magic, what in _FOREIGN:
-        if beginning == magic:
-            raise UnsafeArchive(f"{path} {what}; expected the .oci.tar of an export")
+    beginning = file.read(BLOCK)
+    what = next((what for magic, what in _FOREIGN if beginning.startswith(magic)), "is no tar archive")
+    # An archive without entries begins with its end.
+    if beginning != ZERO and beginning[_MAGIC] != b"ustar":
+        raise UnsafeArchive(f"{path} {what if beginning else 'is empty'}; expected the .oci.tar of an export")
     file.seek(0)
     found: dict[str, FileSlice] = {}
     doubled = False

@@ -344,8 +344,10 @@ def test_a_flipped_bit_is_refused_or_changes_nothing_that_counts(path: Path, see
     [
         (b"\x1f\x8b" + b"\0" * 600, "gunzip"),
         (b"PK\3\4" + b"\0" * 600, "ZIP"),
-        (b"text\n" * 200, "byte 0"),
-        (b"", "cut off"),
+        (b"text\n" * 200, "is no tar archive"),
+        (b"text", "is no tar archive"),
+        (b"\0" * 511, "is no tar archive"),
+        (b"", "is empty"),
     ],
 )
 def test_another_kind_of_file_is_named(tmp_path: Path, content: bytes, said: str) -> None:
