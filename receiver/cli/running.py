@@ -133,10 +133,10 @@ def through(holder: Holder, request: Request) -> Generator[Report, None, None]:
     """What the ``serve`` of ``holder`` reports on ``request``.
 
     Raises:
-        InvalidNameError: the request names no possible addon.
+        InvalidNameError: the request names no possible addon, or holds what is no text.
         QueueUnavailable: it refused, or the conversation was cut off.
     """
-    with _asked(holder, "POST", f"/v1/{request_kind(request)}", encode(request)) as response:
+    with _asked(holder, "POST", f"/v1/{request_kind(request)}", _body(request)) as response:
         try:
             for line in response:
                 if not line.strip():
@@ -153,6 +153,16 @@ def through(holder: Holder, request: Request) -> Generator[Report, None, None]:
             raise QueueUnavailable(
                 f"{holder} ended the conversation ({error}); what was asked for is queued and will be done"
             ) from error
+
+
+def _body(request: Request) -> bytes:
+    try:
+        return encode(request)
+    except UnicodeEncodeError as error:
+        raise InvalidNameError(
+            f"{error.object[:200]!a} is no UTF-8, and 'addon-sync serve', which would do this, takes nothing else: "
+            "give it another name"
+        ) from error
 
 
 @contextlib.contextmanager

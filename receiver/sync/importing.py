@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from receiver.addon import AddonRepository, TagChoice
+from receiver.catalog.names import tellable
 from receiver.catalog.record import Hold
 from receiver.document import Value
 from receiver.errors import (
@@ -113,7 +114,8 @@ class Importing:
                 "--allow-downgrade if that is meant"
             )
         choice = TagChoice(tag=offer.tag or str(offer.digest), rule="the file has it")
-        hold = Hold(since=self._clock(), reason=f"imported from {Path(request.path).name}") if request.hold else None
+        reason = f"imported from {tellable(Path(request.path).name)}"
+        hold = Hold(since=self._clock(), reason=reason) if request.hold else None
         desired = Desired(repository=repository, choice=choice, digest=offer.digest)
         return await syncer.install(desired, downgrade=True, hold=hold)
 

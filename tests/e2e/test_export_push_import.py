@@ -296,6 +296,18 @@ def test_an_import_needs_no_registry_and_can_be_rolled_back(source: Host, tmp_pa
     assert (held.returncode, "addon-sync release monitoring" in held.stdout) == (0, True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names of files are text there")
+def test_a_file_whose_name_is_no_text_can_be_imported_and_held(source: Host, tmp_path: Path) -> None:
+    """Its name is the hold's reason, which is stored and sent; a reason of a person's own is typed in any encoding."""
+    host = Host(tmp_path / "island", "http://127.0.0.1:9")
+    archive = export(source, "monitoring").rename(source.root / "caf\udce9.tar")
+    assert host.run("import", str(archive), "--hold").returncode == 0
+    assert host.json("status")[0]["hold"]["reason"] == r"imported from caf\udce9.tar"
+    assert host.run("release", "monitoring").returncode == 0
+    assert host.run("hold", "monitoring", "--reason", "caf\udce9").returncode == 0
+    assert host.json("status")[0]["hold"]["reason"] == r"caf\udce9"
+
+
 def test_a_lower_version_needs_a_word(source: Host, tmp_path: Path) -> None:
     """A file with twenty addons may hold an old one by mistake; --hold keeps what a registry would change."""
     host = Host(tmp_path / "island", "http://127.0.0.1:9")

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from receiver.catalog.names import tellable
 from receiver.cli.changes import change
 from receiver.cli.command import Command
 from receiver.cli.completion import addons
@@ -23,4 +24,5 @@ def command(addon: str, reason: str, output: str, **options: Any) -> int:
     Example:
       addon-sync hold monitoring --reason 'audit until Friday'
     """
-    return change(HoldRequest(addon=addon, reason=reason), command="hold", output=output, options=options)
+    request = HoldRequest(addon=addon, reason=tellable(reason))
+    return change(request, command="hold", output=output, options=options)

@@ -15,7 +15,7 @@ from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Surveyed
-from receiver.sync.request import ParkedRequest, PollRequest
+from receiver.sync.request import ImportRequest, ParkedRequest, PollRequest
 from receiver.sync.wire import End, Failure, write_report
 
 STARTING = Holder(pid=1, command="serve")
@@ -139,6 +139,12 @@ def test_what_serve_cannot_do_or_finish_is_said(
     answer(monkeypatch, response)
     with pytest.raises(error, match=words):
         collect()
+
+
+def test_a_path_that_is_no_text_is_no_traceback() -> None:
+    """Systems have file names of any bytes; what goes to ``serve`` is JSON."""
+    with pytest.raises(InvalidNameError, match=r"'/k/caf\\udce9.tar' is no UTF-8.*another name"):
+        list(running.through(SERVING, ImportRequest(path="/k/caf\udce9.tar")))
 
 
 def settings(folder: Path) -> Settings:
