@@ -21,6 +21,7 @@ _NO_ADDONS = frozenset({"common", "lib", "addon.manifest.yaml", "addon.manifest.
 _DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)})
 # Signatures, attestations and SBOMs live under such tags in the same repository (cosign), referrers under the plain.
 _SIGNATURE_TAG = re.compile(r"sha256-[a-f0-9]{64}(?:\.[a-z0-9.]+)?\Z")
+_LATEST = "latest"
 _VERSION = re.compile(r"[vV]?(\d.*)\Z")
 
 TagPolicy = Literal["latest-or-semver", "semver"]
@@ -100,6 +101,11 @@ def parse_version(tag: str) -> semver.Version | None:
         return None
 
 
+def is_last_resort(tag: str) -> bool:
+    """Whether `choose_tag` takes ``tag`` only where there is neither ``latest`` nor a version, or by policy never."""
+    return parse_version(tag) is None and tag.lower() != _LATEST
+
+
 def choose_tag(
     tags: Iterable[str], *, policy: TagPolicy = "latest-or-semver", version_range: str = ">=0.0.0-0"
 ) -> TagChoice:
@@ -115,10 +121,10 @@ def choose_tag(
 
 
 def _latest_or_highest(candidates: list[str]) -> TagChoice:
-    latest = [tag for tag in candidates if tag.lower() == "latest"]
+    latest = [tag for tag in candidates if tag.lower() == _LATEST]
     if latest:
         # The lower-case spelling is the one that clients push by default.
-        return TagChoice(tag="latest" if "latest" in latest else latest[0], rule="the tag latest")
+        return TagChoice(tag=_LATEST if _LATEST in latest else latest[0], rule="the tag latest")
     versions = _versions(candidates)
     releases = [pair for pair in versions if pair[0].prerelease is None]
     if releases:

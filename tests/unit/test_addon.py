@@ -8,6 +8,7 @@ from receiver.addon import (
     TagPolicy,
     VersionRange,
     choose_tag,
+    is_last_resort,
     is_version_tag,
     parse_version,
 )
@@ -110,6 +111,19 @@ def test_what_is_no_range_is_refused(text: str) -> None:
     """At start, by the setting's name."""
     with pytest.raises(ValueError, match=r"version"):
         VersionRange.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("tag", "last"), [("abc", True), ("v2", True), ("v1.0.0", False), ("1.0.0-rc.1", False), ("Latest", False)]
+)
+def test_a_tag_that_is_no_version_is_the_last_resort(tag: str, last: bool) -> None:
+    """It is chosen alone; beside a version, however low, it is not, and where versions are the policy it never is."""
+    assert is_last_resort(tag) is last
+    assert choose_tag([tag]).tag == tag
+    assert (choose_tag([tag, "v0.0.1-0"]).tag != tag) is last
+    if last:
+        with pytest.raises(NotInRegistry):
+            choose_tag([tag], policy="semver")
 
 
 def test_versions_are_three_numbers_with_or_without_v() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from receiver.addon import is_last_resort
 from receiver.catalog.sources import Source, choose
 from receiver.cli.command import Command
 from receiver.cli.completion import addons
@@ -32,7 +33,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command("export", cls=Command)
 @click.argument("addon", nargs=-1, shell_complete=addons)
 @click.option("--all", "everything", is_flag=True, help="every addon of the catalogue; also without any ADDON")
-@click.option("-d", "--directory", type=_FOLDER, default=Path(), help="where the file goes [default: .]")
+@click.option(
+    "-d", "--directory", type=_FOLDER, default=Path(), help="where the file goes; made where it is missing [default: .]"
+)
 @click.option("--omit-images", is_flag=True, help="leave out container images: they are pulled from their registries")
 @click.option("--omit-packages", is_flag=True, help="leave out packages: they are downloaded when they are needed")
 @click.option("--images", type=_FILE, multiple=True, metavar="TAR", help="pack this Linux image; may be repeated")
@@ -135,6 +138,12 @@ def _check(sources: list[Source], extras: Extras, *, omit_images: bool, omit_pac
 
 
 def _tell(exported: Exported, output: str) -> None:
+    for tag in sorted({artifact.tag for _, artifact in exported.artifacts if is_last_resort(artifact.tag)}):
+        _log.warning(
+            "%r is no version: once pushed, hosts choose it only where its repository has neither the tag latest nor a "
+            "version, and never with ADDON_SYNC_TAG_POLICY=semver; give --version such as 1.0.0, or push with --latest",
+            str(tag),
+        )
     for source, artifact in exported.artifacts:
         _log.info("%s: packed as %s (%s)", source.unit, artifact.tag, str(artifact.digest)[:19])
     replaced = ", in the place of a former one" if exported.replaced else ""

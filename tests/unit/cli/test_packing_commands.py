@@ -14,7 +14,8 @@ from receiver.oci.manifest import DocumentLimits
 from receiver.packaging.archive import LayoutArchive
 from receiver.packaging.deliveries import deliveries
 from receiver.packaging.layout import write_archive
-from tests.support.addons import artifact
+from tests.support.addons import artifact, files, manifest_yaml, write_tree
+from tests.unit.cli.conftest import Run
 
 
 def source(addon: str, implementation: str | None = None) -> Source:
@@ -96,6 +97,20 @@ def test_one_tag_is_not_given_to_two_artifacts(tmp_path: Path) -> None:
     for asked in ({"tag": "v9"}, {"latest": True}):
         with pytest.raises(UnsupportedContent, match="only one can have that tag"):
             parcels(opened, **asked)
+
+
+@pytest.mark.parametrize(("version", "warned"), [("abc", True), ("2", True), ("1.2.3", False), ("latest", False)])
+def test_a_tag_that_hosts_hardly_choose_is_told_at_once(tmp_path: Path, run: Run, version: str, warned: bool) -> None:
+    """It may be meant, so it is packed; and its folder is made."""
+    write_tree(tmp_path / "addons/hello", {**files(), "addon.manifest.yaml": manifest_yaml("hello", "hello")})
+    done = run(
+        "export", "hello", "--k2s-install-dir", str(tmp_path), "-d", str(tmp_path / "a/b"), "--k2s-version", "1.4.0",
+        "--omit-images", "--omit-packages", "--version", version,
+    )  # fmt: skip
+    assert done.code == 0
+    assert len(list((tmp_path / "a/b").iterdir())) == 1
+    assert (f"'{tag_of(version)}' is no version" in done.out) is warned
+    assert ("--latest" in done.out) is warned
 
 
 def test_a_tag_that_is_none_is_refused(tmp_path: Path) -> None:
