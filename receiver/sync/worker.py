@@ -28,9 +28,9 @@ LEASE_SECONDS = 60.0
 _RENEW_SECONDS = 20.0
 """A third of a lease; also the longest wait without a look at the queue: clocks jump, no due task may be left lying."""
 _PAUSE_AFTER_FAULT = 1.0
-FRESH_SECONDS = 15.0
-"""A poll does not ask again for what was looked at within these: a push that came since is announced, or found by the
-next poll."""
+_FRESH_SECONDS = 15.0
+"""A poll does not ask again for what an event or a person had looked at within these: a push that came since is
+announced, or found by the next poll."""
 
 Listener = Callable[[Outcome | Surveyed], None]
 
@@ -277,7 +277,8 @@ class Workers:
         self._streaks.pop(outcome.repository, None)
         # A held addon is not looked at: what is known of its digests stays.
         unpark = not outcome.parked and outcome.status != "held"
-        if outcome.status in {"installed", "unchanged"}:
+        # What a poll finds was announced by nobody: in a registry that sends no events, the next one looks again.
+        if outcome.status in {"installed", "unchanged"} and task.trigger is not Trigger.POLL:
             self._looked[outcome.repository] = outcome.started
         await self._report(self._queue.complete(attempt.lease, unpark=unpark))
         self._tell(outcome)
@@ -336,13 +337,13 @@ class Workers:
         self._tell(replaced(surveyed, turn=attempt.turn))
 
     def _looked_at_now(self, look: Task) -> Collection[str]:
-        """The repositories that a poll need not ask for again: an event has just brought them.
+        """The repositories that a poll need not ask for again: an event or a person has just brought them.
 
         Whatever else asks for a look at everything (a delivery that cannot be read, a sender that was restarted) may be
         about a push that came after the last look at an addon.
         """
         now = self._clock()
-        self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < FRESH_SECONDS}
+        self._looked = {name: when for name, when in self._looked.items() if 0 <= now - when < _FRESH_SECONDS}
         return self._looked if look.trigger is Trigger.POLL else ()
 
     def _surveyed(self, attempt: _Attempt, *, error: str) -> Surveyed:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from receiver.oci import media
 from receiver.packaging.artifact import Artifact
-from receiver.sync.worker import FRESH_SECONDS
 from tests.benchmarks import artifacts
 from tests.benchmarks.measure import Report, Row, Used, peak_mebibytes, run, side_by_side
 from tests.benchmarks.yardstick import Yardstick
@@ -132,8 +131,6 @@ class Bench:
             def yardstick(_: int) -> float:
                 return theirs.sync(their_root, check=True).seconds if theirs else 0.0
 
-            # Else the registry is not asked for what was just installed, and nothing would be measured.
-            time.sleep(FRESH_SECONDS)
             ours(0)
             mine, other = side_by_side(rounds, ours, yardstick)
             self._report.remember("20 unchanged", peak_mebibytes(serving.pid))

@@ -151,6 +151,18 @@ async def test_a_poll_does_not_ask_for_what_an_event_has_just_brought() -> None:
     assert looks == [1, 2, 3]
 
 
+async def test_a_poll_asks_again_for_what_a_poll_has_just_brought() -> None:
+    """Who has a registry without events polled every two seconds waits two seconds, and not for the end of a pause."""
+    world = World()
+    async with world.working():
+        for tag in ("v1.0.0", "v1.1.0"):
+            world.registry.push("monitoring", tag=tag)
+            await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
+            await world.settled()
+            await world.clock.advance(2.0)
+    assert [release.tag for release in world.catalogue.releases] == ["v1.0.0", "v1.1.0"]
+
+
 async def test_a_poll_waits_for_an_addon_that_has_a_task_already() -> None:
     """Who asked for the poll is told of it, and a command does not end in the middle of its installation."""
     world = World()
