@@ -100,6 +100,8 @@ PYTHON
   rm -f "$venv/.installed$group"
   "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e . "${requirements[@]}" ||
     fail "pip could not install the project. Without network: PIP_FIND_LINKS=/folder/of/wheels PIP_NO_INDEX=1 $0"
+  # pip does this for what it copies, and the project stays where it is: the first delivery would wait for Python.
+  "$venv/bin/python" -m compileall -q receiver scripts >/dev/null || true
   say "$stamp" | tee "$venv/.installed$group" >"$venv/.installed"
 }
 

@@ -13,25 +13,28 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from receiver import notation
 from receiver.errors import ReceiverError
 from receiver.oci.reference import RegistryAddress
 from receiver.packaging.push import Pushed
 from receiver.registry.auth import Credentials
 from scripts import registries, sample_addon
 from scripts.children import Child, Failed, undisturbed
-from scripts.registries import Endpoint, Running
+from scripts.registries import ROOT, Endpoint, Running
 
 RECEIVER = (sys.executable, "-m", "receiver")
-VERSION = "v1.0.0"
 _PREFIX = "addons/"
 _FOREIGN_PREFIX = "addon-sync-quickstart/"
 """In a registry that others use, the sample must not look like an addon to their hosts."""
 _POLL_FOREIGN = "2s"
 _READY = 30.0
 _INSTALLED = 60.0
+_PREFIX_SETTING = "ADDON_SYNC_REPOSITORY_PREFIX"
+_MADE = (".venv", ".cache")
+"""What the shell part makes in this clone, and the next run uses again."""
 _KEPT = ("ADDON_SYNC_REGISTRY_", "ADDON_SYNC_CA_", "ADDON_SYNC_CLIENT_")
 """Settings of the operator that stay: how to reach their registry."""
 
@@ -45,10 +48,13 @@ class Stage:
     """Everything that runs, and where."""
 
     registry: Running
+    endpoint: Endpoint
     receiver: Child
     port: int
     settings: Mapping[str, str]
     prefix: str
+    left: list[str] = field(default_factory=list)
+    """What stays when all has ended, and where."""
 
     @property
     def addons(self) -> Path:
@@ -63,10 +69,10 @@ def main(arguments: list[str]) -> int:
     told = False
     try:
         with _staged() as stage:
-            _deliver(stage)
+            version = _deliver(stage)
             told = True
             if "--once" not in arguments:
-                _stay(stage)
+                _stay(stage, version)
     except Stopped:
         _say("stopped; everything that was started has ended, and the temporary folder is gone")
         return 0 if told else 130
@@ -87,16 +93,27 @@ def _staged() -> Iterator[Stage]:
 
 
 def _set_up(stack: ExitStack) -> Stage:
+    left = [f"in this clone: {', '.join(made)}"] if (made := [name for name in _MADE if (ROOT / name).exists()]) else []
+    stack.callback(_tell_left, left)
     with undisturbed():
         folder = Path(tempfile.mkdtemp(prefix="addon-sync-quickstart-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
     registry_port, port = _free_ports(2)
     endpoint = Endpoint(url=f"http://127.0.0.1:{port}/v1/notifications", token=secrets.token_urlsafe(16))
     registry = _registry(stack, registry_port, endpoint, folder)
-    prefix = _PREFIX if registry.notifies else os.environ.get("ADDON_SYNC_REPOSITORY_PREFIX", _FOREIGN_PREFIX)
+    left += [registry.leaves] if registry.leaves else []
+    prefix = _PREFIX if registry.notifies else os.environ.get(_PREFIX_SETTING, _FOREIGN_PREFIX)
     settings = _settings(folder, registry, endpoint, port=port, prefix=prefix)
     receiver = _receiver(stack, settings, folder, port)
-    return Stage(registry=registry, receiver=receiver, port=port, settings=settings, prefix=prefix)
+    return Stage(
+        registry=registry,
+        endpoint=endpoint,
+        receiver=receiver,
+        port=port,
+        settings=settings,
+        prefix=prefix,
+        left=left,
+    )
 
 
 def _registry(stack: ExitStack, port: int, endpoint: Endpoint, folder: Path) -> Running:
@@ -104,8 +121,6 @@ def _registry(stack: ExitStack, port: int, endpoint: Endpoint, folder: Path) -> 
         registry = _own_registry(own)
         _step(2, f"Registry: yours, {registry.address.url}")
         _say("It is not ours to configure, so the receiver polls it every two seconds instead of waiting for events.")
-        _say("For events, a Distribution registry needs this in its config.yml:")
-        _say(registries.snippet(endpoint), mark="     ")
         return registry
     for name, kind in registries.available():
         try:
@@ -139,7 +154,7 @@ def _settings(folder: Path, registry: Running, endpoint: Endpoint, *, port: int,
         "INSECURE": "true" if registry.address.scheme == "http" else "false",
         "ADDON_SYNC_LISTEN": f"127.0.0.1:{port}",
         "ADDON_SYNC_TOKEN_FILE": str(token),
-        "ADDON_SYNC_REPOSITORY_PREFIX": prefix,
+        _PREFIX_SETTING: prefix,
     }
     if not registry.notifies:
         settings["ADDON_SYNC_POLL_INTERVAL"] = _POLL_FOREIGN
@@ -161,23 +176,32 @@ def _receiver(stack: ExitStack, settings: Mapping[str, str], folder: Path, port:
     stack.callback(receiver.stop)
     receiver.start()
     receiver.until(lambda: _get(port, "/readyz") is not None, seconds=_READY, what="the receiver's start")
+    # Its first poll is a look at everything: it would stand in the way of the push, or bring it before the event.
+    receiver.until(lambda: _last_poll(port) > 0, seconds=_READY, what="the receiver's first poll")
     _step(3, f"Receiver: listening on 127.0.0.1:{port}, catalogue {settings['K2S_INSTALL_DIR']}/addons")
     return receiver
 
 
-def _deliver(stage: Stage) -> None:
-    what = f"{stage.prefix}{sample_addon.NAME}:{VERSION}"
-    _step(4, f"Push: {what}, packed from {sample_addon.FOLDER.relative_to(registries.ROOT)}")
+def _deliver(stage: Stage) -> str:
+    """Push the sample and watch it arrive; the version that it got."""
+    address, credentials = stage.registry.address, _credentials()
+    repository = f"{stage.prefix}{sample_addon.NAME}"
+    there = sample_addon.tags(address, prefix=stage.prefix, credentials=credentials)
+    version = sample_addon.next_version(there)
+    _step(4, f"Push: {repository}:{version}, packed from {sample_addon.FOLDER.relative_to(ROOT)}")
+    if there:
+        _say(f"there already, from earlier runs: {', '.join(there)}")
+    if not stage.registry.notifies:
+        stage.left.append(f"in your registry: {repository}:{version}")
     before = _accepted(stage.port)
     started = time.monotonic()
     pushed = sample_addon.deliver(
-        stage.registry.address,
-        prefix=stage.prefix,
-        version=VERSION,
-        credentials=_credentials(),
-        scratch=stage.addons.parent,
+        address, prefix=stage.prefix, version=version, credentials=credentials, scratch=stage.addons.parent
     )
     done = time.monotonic()
+    if not stage.registry.notifies:
+        deletion = f"curl -X DELETE {address.url}/v2/{repository}/manifests/{pushed.digest}"
+        stage.left[-1] += f"\n  to delete it, where the registry allows that: {deletion}"
     _say(f"{pushed.digest} with {pushed.uploaded} blobs, in {_ms(done - started)}")
     arrived = _await_installed(stage, pushed, before)
     visible = time.monotonic()
@@ -189,6 +213,7 @@ def _deliver(stage: Stage) -> None:
     _say(f"{len(files)} files in {stage.addons / sample_addon.NAME}")
     _step(7, "Listed: addon-sync ls")
     _say(_listing(stage))
+    return version
 
 
 def _await_installed(stage: Stage, pushed: Pushed, before: float) -> float | None:
@@ -225,22 +250,57 @@ def _listing(stage: Stage) -> str:
     return listing.stdout.rstrip()
 
 
-def _stay(stage: Stage) -> None:
+def _stay(stage: Stage, version: str) -> None:
+    python = _short(Path(sys.executable))
+    program = Path(sys.executable).with_name("addon-sync")
+    command = _short(program) if program.exists() else f"{python} -m receiver"
     prefix = "" if stage.prefix == _PREFIX else f" --prefix {stage.prefix}"
-    python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(registries.ROOT) else sys.executable
+    update = sample_addon.next_version([version])
     settings = " ".join(
-        f"{key}={stage.settings[key]}" for key in ("REGISTRY_URL", "INSECURE", "K2S_INSTALL_DIR")
+        f"{key}={stage.settings[key]}" for key in ("REGISTRY_URL", "INSECURE", "K2S_INSTALL_DIR", _PREFIX_SETTING)
     )  # fmt: skip
     _step(8, "Now you. In another terminal, in this folder:")
-    _say(f"an update:  {python} -m scripts.sample_addon {stage.registry.address.url} v1.1.0{prefix}")
-    _say(f"what is installed:  {settings} {python} -m receiver status")
+    _say(f"an update:  {python} -m scripts.sample_addon {stage.registry.address.url} {update}{prefix}")
+    _say(f"settings for what follows:  export {settings}")
+    _say(f"what is installed:  {command} status")
+    _say(f"what happens, live:  {command} events --follow --all")
+    _say(f"the page of it, and how to sign in:  {command} page --show-credential")
     _say(f"numbers:  curl http://127.0.0.1:{stage.port}/metrics")
+    if not stage.registry.notifies:
+        _tell_of_events(stage)
     _say("Ctrl-C ends it all. What the receiver says:")
     while stage.receiver.running:
         for line in stage.receiver.new_lines():
             _say(line, mark="   | ")
         time.sleep(0.1)
     raise Failed("the receiver has ended", log=stage.receiver.tail())
+
+
+def _tell_of_events(stage: Stage) -> None:
+    stage.left.append("in your registry: whatever else you have pushed meanwhile")
+    _say("Your registry sends no events to this receiver, so that it will warn of pushes that none announced.")
+    if notation.Endpoint(host=stage.registry.address.host, port=0).loopback:
+        _say("To see events, a Distribution registry needs this in its config.yml, and a restart; port and token are")
+        _say("those of this run, and mean nothing after it:")
+        _say(registries.snippet(stage.endpoint), mark="     ")
+    else:
+        _say("It could not reach this one, which listens to its own machine only: docs/how-to/connect-a-registry.md")
+
+
+def _short(path: Path) -> str:
+    """As it is typed in this clone."""
+    return os.path.relpath(path) if path.is_relative_to(ROOT) else str(path)
+
+
+def _tell_left(left: list[str]) -> None:
+    for what in left:
+        _say(f"left {what}")
+
+
+def _last_poll(port: int) -> float:
+    """When the receiver has last looked at everything; 0 before the first time."""
+    found = re.search(r"^addon_sync_last_poll_timestamp_seconds (\S+)", _get(port, "/metrics") or "", re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _accepted(port: int) -> float:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -38,6 +38,8 @@ class Running:
     title: str
     address: RegistryAddress
     notifies: bool = True
+    leaves: str = ""
+    """What stays on this machine when it has ended."""
     child: Child | None = None
 
 
@@ -108,7 +110,7 @@ def docker(port: int, endpoint: Endpoint, folder: Path) -> Iterator[Running]:
     command += [_IMAGE, "serve", "/etc/addon-sync-quickstart.yml"]
     try:
         with _started(f"Docker's {_IMAGE}", command, port, folder, dict(os.environ), seconds=_PULL) as running:
-            yield running
+            yield replace(running, leaves=f"in Docker: the image {_IMAGE}")
     finally:
         # Where the client had to be killed, its container goes on without it.
         subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, check=False, timeout=30)

@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from receiver import __version__
-from receiver.errors import ReceiverError
+from receiver.addon import parse_version
+from receiver.errors import NotInRegistry, ReceiverError
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import build
 from receiver.packaging.push import Pushed, push
@@ -45,14 +47,37 @@ def deliver(
         repository = Repository.parse(f"{prefix}{NAME}")
 
         async def pushed() -> Pushed:
-            async with RegistryClient(
-                address,
-                credentials=lambda: credentials,
-                user_agent=f"addon-sync/{__version__}",
-            ) as client:
+            async with _client(address, credentials) as client:
                 return await push(artifact, client.uploads(), repository, [Tag.parse(version)])
 
         return asyncio.run(pushed())
+
+
+def tags(address: RegistryAddress, *, prefix: str, credentials: Credentials | None = None) -> Sequence[str]:
+    """What of the addon is in the registry already.
+
+    Raises:
+        ReceiverError: the registry does not tell.
+    """
+
+    async def listed() -> Sequence[str]:
+        async with _client(address, credentials) as client:
+            try:
+                return await client.tags(f"{prefix}{NAME}")
+            except NotInRegistry:
+                return []
+
+    return asyncio.run(listed())
+
+
+def next_version(there: Iterable[str]) -> str:
+    """A version above all that are ``there``: the receiver wants the highest, and takes no lower one for a push."""
+    versions = [version for tag in there if (version := parse_version(tag)) is not None]
+    return f"v{max(versions).bump_minor()}" if versions else "v1.0.0"
+
+
+def _client(address: RegistryAddress, credentials: Credentials | None) -> RegistryClient:
+    return RegistryClient(address, credentials=lambda: credentials, user_agent=f"addon-sync/{__version__}")
 
 
 def main(arguments: list[str]) -> int:

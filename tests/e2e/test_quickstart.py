@@ -62,6 +62,17 @@ def told(temporary: Path, **changes: str) -> tuple[int, str]:
         return process.returncode, output
 
 
+def until(text: str, process: subprocess.Popen[str]) -> str:
+    """What it prints up to the line that has ``text`` in it."""
+    assert process.stdout is not None
+    output = ""
+    while text not in output:
+        line = process.stdout.readline()
+        assert line, output
+        output += line
+    return output
+
+
 def left_behind(temporary: Path) -> list[str]:
     """Files in the temporary folder, and processes that were started with it in their command or environment."""
     found = [str(path) for path in temporary.iterdir()]
@@ -102,14 +113,41 @@ def test_without_any_registry_the_one_of_the_tests_stands_in(temporary: Path, tm
 
 @pytest.mark.registry
 def test_a_registry_of_ones_own_is_polled(temporary: Path) -> None:
-    """It cannot be configured from here: what to paste is printed, and the poll finds the addon."""
+    """Every two seconds, as it says, also where the addon is there from an earlier run; what stays there is named."""
     with DockerRegistry() as registry:
-        code, output = told(temporary, REGISTRY_URL=f"oci://{registry.authority}", INSECURE="true")
-    assert code == 0, output
-    assert "notifications:" in output
-    assert "Push: addon-sync-quickstart/hello:v1.0.0" in output
-    assert "hello" in output.partition("Listed:")[2]
+        for version in ("v1.0.0", "v1.1.0"):
+            code, output = told(temporary, REGISTRY_URL=f"oci://{registry.authority}", INSECURE="true")
+            assert code == 0, output
+            assert f"Push: addon-sync-quickstart/hello:{version}" in output
+            found = re.search(r"Sync: installed (\d+) ms after the push had ended", output)
+            assert found is not None
+            assert int(found[1]) < 10_000, output
+            assert "hello" in output.partition("Listed:")[2]
+            assert f"left in your registry: addon-sync-quickstart/hello:{version}\n" in output
+            assert re.search(r"curl -X DELETE http\S+/v2/addon-sync-quickstart/hello/manifests/sha256:\w{64}\n", output)
+            assert "notifications:" not in output  # with an address that ends with it
     assert left_behind(temporary) == []
+
+
+def test_what_a_registry_of_ones_own_needs_for_events_is_told_while_they_can_arrive(temporary: Path) -> None:
+    """What to paste holds for this run, and the receiver's warning of pushes that none announced is explained."""
+    with FakeRegistry() as registry, quickstart(temporary, REGISTRY_URL=registry.url, INSECURE="true") as process:
+        output = until("Ctrl-C ends it all", process)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    said = output.partition("8. Now you")[2]
+    assert "it will warn of pushes that none announced" in said
+    assert "notifications:" in said
+    assert "left in your registry: whatever else" in rest
+    assert left_behind(temporary) == []
+
+
+def commands(output: str) -> Iterator[list[str]]:
+    """What is to be typed, with the settings that it needs."""
+    settings = re.search(r"export (.*)", output)
+    assert settings is not None
+    for command in re.findall(r"(\S*addon-sync \w.*|\S+ -m receiver \w.*)", output.partition("8. Now you")[2]):
+        yield ["env", *settings[1].split(), *command.split()]
 
 
 def test_a_registry_that_does_not_answer_is_named(temporary: Path) -> None:
@@ -135,19 +173,16 @@ def test_a_failure_shows_what_the_program_said_last(temporary: Path) -> None:
 def test_it_stays_up_until_it_is_stopped(temporary: Path, tmp_path: Path, number: signal.Signals) -> None:
     """What it prints to try next works meanwhile: another version arrives too."""
     with quickstart(temporary, PATH=str(tmp_path)) as process:
-        assert process.stdout is not None
-        output = line = ""
-        while "Ctrl-C ends it all" not in output:
-            line = process.stdout.readline()
-            assert line, output
-            output += line
+        output = until("Ctrl-C ends it all", process)
         found = re.search(r"an update:\s+\S+ (-m scripts\.sample_addon .*)", output)
         assert found is not None
         update = [sys.executable, *found[1].split()]
         subprocess.run(update, check=True, capture_output=True, timeout=60, cwd=ROOT, env=environment(temporary))
-        while "Digest changed" not in line:
-            line = process.stdout.readline()
-            assert line
+        until("Digest changed", process)
+        for command in commands(output):
+            if "--follow" not in command:
+                result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd=ROOT)
+                assert "hello" in result.stdout if "status" in command else "http://127.0.0.1" in result.stdout
         process.send_signal(number)
         process.send_signal(number)
         output, _ = process.communicate(timeout=30)
