@@ -1,6 +1,7 @@
 """Commands and groups as ours are: settings apart from a command's own options, and the near name of a mistyped one."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -8,6 +9,19 @@ from click.shell_completion import CompletionItem
 
 class SettingOption(click.Option):
     """A flag that gives a setting: the same for many commands, and listed behind those of the command itself."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value, unless it was forgotten, and the next flag is in its place.
+
+        Raises:
+            BadOptionUsage: it was; click would complain of what follows that flag.
+        """
+        flags = {name for parameter in ctx.command.get_params(ctx) for name in parameter.opts}
+        if isinstance(value, str) and value.partition("=")[0] in flags:
+            flag = self.opts[0]
+            example = f", as in {flag} true" if self.metavar == "BOOL" else ""
+            raise click.BadOptionUsage(flag, f"{flag} needs a value{example}; after it comes {value}", ctx)
+        return super().process_value(ctx, value)
 
 
 def own_options(command: click.Command) -> list[click.Option]:

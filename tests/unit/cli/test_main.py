@@ -123,6 +123,8 @@ def test_the_module_and_the_command_are_the_same() -> None:
         (["ls", "monitoring"], "unexpected extra argument"),
         (["serve", "--token", "x"], "--token-file"),
         (["sync", "--insecure"], "requires an argument"),
+        (["sync", "--insecure", "--k2s-install-dir", "x"], "--insecure needs a value, as in --insecure true"),
+        (["sync", "--registry-url", "--insecure=true"], "--registry-url needs a value; after it comes --insecure=true"),
         (["replay"], "give a FILE"),
         (["replay", "events.json", "--failed"], "give a FILE"),
         (["sync", "--config", "."], "is a directory"),
