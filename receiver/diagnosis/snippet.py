@@ -4,6 +4,7 @@ A snippet is data, so that its words are the registry's own: ``senders/<name>.to
 credentials of senders are configured.
 """
 
+import os
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -47,12 +48,14 @@ def secret_words(sender: str, proof: Proof, *, token: str | None, own: str | Non
     if proof == "token":
         if token is not None:
             return f"{word} stands for what is configured by {token}."
-        return (
-            "No token is configured. Make one, and give its file to serve by --token-file: "
-            'python -c "import secrets; print(secrets.token_urlsafe(32))" > token.txt'
-        )
+        return f"No token is configured. Make one, and give its file to serve by --token-file: {_making('token.txt')}"
     return (
-        f'No secret is configured for this sender. Make one, python -c "import secrets; '
-        f'print(secrets.token_urlsafe(32))" > {sender}.txt, and name the file in the settings file (--config): '
-        f"senders: {{{sender}_file: …/{sender}.txt}}"
+        f"No secret is configured for this sender. Make one, {_making(f'{sender}.txt')}, and name the file in the "
+        f"settings file (--config): senders: {{{sender}_file: …/{sender}.txt}}"
     )
+
+
+def _making(file: str) -> str:
+    """What puts a secret into ``file``, for the eyes of its owner; on Windows the folder says whose these are."""
+    command = f'python -c "import secrets; print(secrets.token_urlsafe(32))" > {file}'
+    return command if os.name == "nt" else f"(umask 077; {command})"

@@ -1,7 +1,11 @@
 """What registries are told: one for each sender, ready to paste, and none with a secret."""
 
 import json
+import os
 import re
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +81,16 @@ def test_zot_and_harbor_are_told_in_json() -> None:
 def test_what_the_word_stands_for(sender: str, proof: str, token: str | None, own: str | None, words: str) -> None:
     """A token that all senders share is no signature; the sender's own comes first."""
     assert words in secret_words(sender, proof, token=token, own=own)  # type: ignore[arg-type]  # one of three words
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize(("sender", "proof"), [("zot", "token"), ("ghcr", "signature")])
+def test_the_command_that_makes_a_secret_leaves_it_to_its_owner(sender: str, proof: str, tmp_path: Path) -> None:
+    """What we print must not be what doctor warns of."""
+    words = secret_words(sender, proof, token=None, own=None)  # type: ignore[arg-type]  # one of three words
+    command = re.search(r"\(umask .*?\.txt\)", words)
+    assert command is not None
+    subprocess.run(command[0].replace("python", sys.executable), shell=True, check=True, cwd=tmp_path, timeout=60)
+    (made,) = tmp_path.iterdir()
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert len(made.read_text(encoding="utf-8").strip()) > 40
