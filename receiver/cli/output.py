@@ -54,17 +54,17 @@ class Table:
             _print_plain([self._header, *self._rows], self._least)
 
     def print_next(self, row: Sequence[str]) -> None:
-        """One row now; columns keep the widths that they once needed. A terminal gets a header first."""
+        """One row now, the first one below the header; columns keep the widths that they once needed."""
         self.add(row)
-        rows = [self._rows.pop()]
+        row = self._rows.pop()
+        shown = [row] if self._begun else [self._header, row]
         if sys.stdout.isatty():
-            shown = rows if self._begun else [self._header, *rows]
             screen = _Screen()
             screen.print(shown, self._least, self._optional, titled=not self._begun)
-            self._least = [max(screen.widths(column)) for column in zip(self._least_cells(), *rows, strict=True)]
+            self._least = [max(screen.widths(column)) for column in zip(self._least_cells(), *shown, strict=True)]
         else:
-            _print_plain(rows, self._least)
-            self._least = [max(map(len, column)) for column in zip(self._least_cells(), *rows, strict=True)]
+            _print_plain(shown, self._least)
+            self._least = [max(map(len, column)) for column in zip(self._least_cells(), *shown, strict=True)]
         # The last column is text: no row has to be as wide as the widest one.
         self._least[-1] = 0
         self._begun = True

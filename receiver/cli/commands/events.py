@@ -44,21 +44,27 @@ _HIGHEST = 2**62
 @click.option("--all", "everything", is_flag=True, help="also what was ignored: blobs, pulls, other repositories")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="the last so many")
 @click.option("--before", type=int, metavar="NUMBER", help="only entries before this one: to page on")
-@click.option("--follow", "-f", is_flag=True, help="go on with what happens, until Ctrl-C; 'serve' must run")
+@click.option(
+    "--follow",
+    "-f",
+    is_flag=True,
+    help="first the last ones (--limit), then what happens, until Ctrl-C; 'serve' must run",
+)
 @output_option
 @settings_options(local=True)
 def command(output: str, **options: Any) -> int:
     """List what arrived and what was done: every delivery with its verdict, every sync, poll and operation.
 
     The oldest comes first. What was ignored is left out, unless --all or --verdict ignored asks for it. The number of a
-    delivery is what 'addon-sync replay --id' takes.
+    delivery is what 'addon-sync replay --id' takes. Numbers grow, but not by one: a delivery takes as many as it has
+    bytes, so a gap is no lost entry.
 
     \b
     Examples:
       addon-sync events
       addon-sync events --addon monitoring --since 24h
       addon-sync events --verdict refused
-      addon-sync events --follow
+      addon-sync events --follow --all
     """
     asked = {name: options.pop(name) for name in ("addon", "sender", "verdict", "kind", "since", "until")}
     limit, before, follow = options.pop("limit"), options.pop("before"), options.pop("follow")

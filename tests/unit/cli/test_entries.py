@@ -88,7 +88,7 @@ def test_nothing_in_a_row_is_obeyed_by_a_terminal(capsys: pytest.CaptureFixture[
     for entry in entries:
         table.print_next(row(entry))
     lines = capsys.readouterr().out.split("\n")
-    assert len(lines) == 1 + 2 * len(entries) + 1
+    assert len(lines) == 2 * (1 + len(entries)) + 1
     assert all(line.isprintable() for line in lines)
 
 

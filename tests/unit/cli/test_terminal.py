@@ -119,13 +119,18 @@ def test_a_state_is_known_by_its_last_word(text: str, tone: str | None) -> None:
 
 
 def test_rows_that_come_one_by_one_stay_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
-    """Columns never get narrower."""
+    """Columns never get narrower; the header comes once, also into a file."""
     table = Table(("NUMBER", "WHAT", "DETAIL"), widths=(3, 8))
     table.print_next(("1", "accepted", "x" * 100))
     table.print_next(("22", "a longer one", "y"))
     table.print_next(("333", "z", "z"))
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"1    accepted  {'x' * 100}", "22   a longer one  y", "333  z             z"]
+    assert lines == [
+        "NUMBER  WHAT      DETAIL",
+        f"1       accepted  {'x' * 100}",
+        "22      a longer one  y",
+        "333     z             z",
+    ]
 
 
 def test_the_log_is_coloured_in_its_prefix_only(monkeypatch: pytest.MonkeyPatch) -> None:
