@@ -70,7 +70,13 @@ class AddonRepository(Value, frozen=True):
         Raises:
             InvalidNameError: see `parse`.
         """
-        return cls.parse(addon if addon.startswith(prefix) else prefix + addon, prefix=prefix)
+        try:
+            return cls.parse(addon if addon.startswith(prefix) else prefix + addon, prefix=prefix)
+        except InvalidNameError as error:
+            meant = addon.lower().removeprefix(prefix)
+            if addon == addon.lower() or _NAME.match(meant) is None:
+                raise
+            raise InvalidNameError(f"{error}: names are lower-case, did you mean {meant!r}?") from error
 
     def __str__(self) -> str:
         return self.name

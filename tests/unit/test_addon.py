@@ -47,6 +47,21 @@ def test_a_repository_is_one_level_below_the_prefix() -> None:
             AddonRepository.parse(text, prefix="project/addons/")
 
 
+@pytest.mark.parametrize("text", ["Hello", "addons/Hello", "Addons/HELLO"])
+def test_a_person_who_writes_capitals_is_told_the_name(text: str) -> None:
+    """The product's documentation begins sentences with names of addons."""
+    with pytest.raises(InvalidNameError, match="names are lower-case, did you mean 'hello'\\?"):
+        AddonRepository.named(text, prefix="addons/")
+
+
+@pytest.mark.parametrize("text", ["he!lo", "He!lo", "../X", "common"])
+def test_a_name_that_cannot_be_meant_is_not_offered(text: str) -> None:
+    """It would be refused again."""
+    with pytest.raises(InvalidNameError) as caught:
+        AddonRepository.named(text, prefix="addons/")
+    assert "did you mean" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("tags", "policy", "choice"),
     [
