@@ -61,13 +61,17 @@ def _manifests(catalogue: Path) -> Iterator[Path]:
 
 def _entries(path: Path, catalogue: Path, owners: Mapping[tuple[str, str], AddonRecord]) -> Iterator[Entry]:
     folder = path.parent.relative_to(catalogue).as_posix()
-    if is_link(path):
-        yield Entry(addon=folder, folder=folder, problem=f"{path} is a link: remove it")
-        return
     try:
+        if is_link(path):
+            yield Entry(addon=folder, folder=folder, problem=f"{path} is a link: remove it")
+            return
         manifest = AddonManifest.parse(path.read_bytes(), where=str(path))
-    except (InvalidManifest, OSError) as error:
-        yield Entry(addon=folder, folder=folder, problem=str(error))
+    except InvalidManifest as error:
+        yield from _unreadable(folder, str(error), owners)
+        return
+    except OSError as error:
+        remedy = "; run this as an account that may" if isinstance(error, PermissionError) else ""
+        yield from _unreadable(folder, f"{path} cannot be read: {error.strerror}{remedy}", owners)
         return
     for implementation in manifest.implementations:
         entry = Entry(
@@ -76,8 +80,22 @@ def _entries(path: Path, catalogue: Path, owners: Mapping[tuple[str, str], Addon
             description=str(manifest.document["metadata"].get("description", "")),
             folder=_folder(manifest.addon, implementation),
         )
-        record = owners.get((manifest.addon, implementation))
-        yield entry if record is None or record.installed is None else _from(record, record.installed, entry)
+        yield _owned(entry, owners.get((manifest.addon, implementation)))
+
+
+def _unreadable(folder: str, problem: str, owners: Mapping[tuple[str, str], AddonRecord]) -> Iterator[Entry]:
+    """What was delivered there, by its record; else the folder, since only the manifest has the names."""
+    nameless = Entry(addon=folder, folder=folder, problem=problem)
+    delivered = [implementation for addon, implementation in owners if addon == folder]
+    for implementation in delivered:
+        entry = replace(nameless, implementation=implementation, folder=_folder(folder, implementation))
+        yield _owned(entry, owners[folder, implementation])
+    if not delivered:
+        yield nameless
+
+
+def _owned(entry: Entry, record: AddonRecord | None) -> Entry:
+    return entry if record is None or record.installed is None else _from(record, record.installed, entry)
 
 
 def _from(record: AddonRecord, installed: InstalledRelease, entry: Entry) -> Entry:

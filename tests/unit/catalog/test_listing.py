@@ -1,6 +1,9 @@
 """What is in the catalogue, whoever put it there."""
 
+import errno
 from pathlib import Path
+
+import pytest
 
 from receiver.catalog.listing import listing
 from receiver.catalog.records import Records
@@ -32,6 +35,40 @@ def test_installed_and_foreign_addons_are_listed(tmp_path: Path) -> None:
     assert (found["ingress"].implementation, found["ingress"].folder) == ("nginx", "ingress/nginx")
     assert (found["foreign"].repository, found["foreign"].problem) == (None, None)
     assert "not plain YAML" in str(found["broken"].problem)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_unreadable_addon_is_still_known_by_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, damaged: bool
+) -> None:
+    """Without the right to read its manifest it would look like one that nobody delivered."""
+    root = tmp_path / "k"
+    store = catalog_store(root)
+    store.install(single(tmp_path))
+    store.install(one_of_several(tmp_path, "ingress", "nginx"))
+    if damaged:
+        for path in (root / "addons").rglob("addon.manifest.yaml"):
+            path.write_bytes(b"{")
+    else:
+        read = Path.read_bytes
+
+        def refuse(path: Path) -> bytes:
+            if path.name == "addon.manifest.yaml":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return read(path)
+
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+    records = Records(root / ".addon-sync/installed")
+    ingress, monitoring = listing(root / "addons", records)
+    assert (monitoring.repository, monitoring.tag, monitoring.implementation) == (
+        "addons/monitoring",
+        "v1.0.0",
+        "monitoring",
+    )
+    assert (ingress.repository, ingress.folder) == ("addons/ingress-nginx", "ingress/nginx")
+    if not damaged:
+        manifest = root / "addons" / "monitoring" / "addon.manifest.yaml"
+        assert monitoring.problem == f"{manifest} cannot be read: Permission denied; run this as an account that may"
 
 
 def test_an_absent_catalogue_is_empty(tmp_path: Path) -> None:
