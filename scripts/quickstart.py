@@ -130,7 +130,10 @@ def _registry(stack: ExitStack, port: int, endpoint: Endpoint, folder: Path) -> 
             continue
         _step(2, f"Registry: {registry.title} at {registry.address.url}")
         if kind is registries.small:
-            _say("It is a stand-in. For a real one: sudo apt-get install docker-registry, or set REGISTRY_URL.")
+            _say(
+                "It is a stand-in. For a real one: sudo apt-get install docker-registry (which also starts a service at"
+            )
+            _say("port 5000: sudo systemctl disable --now docker-registry), or set REGISTRY_URL.")
         _say(f"it notifies {endpoint.url}")
         return registry
     raise Failed("no registry starts on this machine; set REGISTRY_URL to one that runs")
