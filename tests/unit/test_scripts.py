@@ -130,7 +130,7 @@ def made(machine: Machine, checkout: Path) -> Iterator[Path]:
 
 @posix
 def test_a_second_run_installs_nothing(machine: Machine, checkout: Path) -> None:
-    """It starts within seconds; a changed pyproject.toml is installed again."""
+    """It starts within seconds; a changed pyproject.toml is installed again. What is installed is compiled, too."""
     with made(machine, checkout) as log:
         machine.run(checkout, "scripts/quickstart", "--once")
         assert log.read_text(encoding="utf-8").count("pip install") == 1
@@ -140,6 +140,7 @@ def test_a_second_run_installs_nothing(machine: Machine, checkout: Path) -> None
             file.write("# changed\n")
         machine.run(checkout, "scripts/quickstart", "--once")
         assert log.read_text(encoding="utf-8").count("pip install") == 2
+        assert log.read_text(encoding="utf-8").count("-m compileall -q receiver") == 2
         assert log.read_text(encoding="utf-8").count("-m scripts.quickstart --once") == 3
 
 
