@@ -14,9 +14,12 @@ SECONDS = 60.0
 
 def is_downgrade(record: AddonRecord | None, version: str | None) -> bool:
     """Whether ``version`` is lower than what is installed, by SemVer precedence; what is no version never is."""
-    if record is None or record.installed is None:
-        return False
-    installed, wanted = parse_version(record.installed.version or ""), parse_version(version or "")
+    return record is not None and record.installed is not None and is_lower(version, than=record.installed.version)
+
+
+def is_lower(version: str | None, *, than: str | None) -> bool:
+    """Whether both are versions, and ``version`` the lower one."""
+    installed, wanted = parse_version(than or ""), parse_version(version or "")
     return installed is not None and wanted is not None and wanted < installed
 
 

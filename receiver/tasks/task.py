@@ -20,8 +20,8 @@ class Trigger(StrEnum):
 
     @property
     def downgrades(self) -> bool:
-        """Whether a person said that whatever the registry wants is meant."""
-        return self in {Trigger.REPLAY, Trigger.OVERRIDE}
+        """Whether a person said that a lower version is meant; a replay feeds in hints and says no such thing."""
+        return self is Trigger.OVERRIDE
 
     @property
     def revives(self) -> bool:

@@ -77,7 +77,7 @@ def _chosen(addons: tuple[str, ...], *, everything: bool, verb: str) -> None:
 @output_option
 @settings_options()
 def retry(addon: tuple[str, ...], everything: bool, output: str, **options: Any) -> int:
-    """Try parked ADDONs again now.
+    """Try parked ADDONs again now. A lower version than the installed one is still doubted for a minute, as ever.
 
     \b
     Examples:

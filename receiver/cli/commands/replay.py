@@ -22,6 +22,7 @@ from receiver.cli.running import run_all
 from receiver.config import Settings
 from receiver.document import outward, replaced
 from receiver.errors import ConfigError
+from receiver.sync.downgrade import is_lower
 from receiver.sync.engine import Planned, Report
 from receiver.sync.recollection import replayed
 from receiver.sync.replay import read
@@ -56,10 +57,11 @@ _MOST_DIGITS = 18
 def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any) -> int:
     """Feed missed events in again, from FILE ('-' is standard input), the journal, or what failed.
 
-    Each event is a hint: the addon that it names is compared with the registry anew. FILE holds JSON documents, one a
-    line or spread over lines: envelopes or single events, as registries send them. A replayed event keeps its
-    identifier, and the journal says whence it came. What cannot be read is reported by its line, does not stop the
-    rest, and makes the exit code 1.
+    Each event is a hint: the addon that it names is compared with the registry anew, and a lower version than the
+    installed one is installed when the registry still wants it after a minute. FILE holds JSON documents, one a line
+    or spread over lines: envelopes or single events, as registries send them. A replayed event keeps its identifier,
+    and the journal says whence it came. What cannot be read is reported by its line, does not stop the rest, and makes
+    the exit code 1.
 
     \b
     Examples:
@@ -203,6 +205,11 @@ def _leads_to(plan: Planned) -> str:
         return "a look that finds nothing new"
     if status.error is not None:
         return f"another try of {desired.tag} ({desired.digest[:19]}), which failed: {status.error}"
+    if installed is not None and is_lower(desired.tag, than=installed.version):
+        return (
+            f"a look that doubts {desired.tag} ({desired.digest[:19]}), which is lower than the installed "
+            f"{installed.version}: it is installed if it is still wanted a minute later"
+        )
     return f"an installation of {desired.tag} ({desired.digest[:19]})"
 
 

@@ -9,7 +9,9 @@ import pytest
 from receiver.cli.commands import replay
 from receiver.cli.results import Results
 from receiver.config import load
+from receiver.sync.engine import Planned
 from receiver.sync.request import RememberRequest, ReplayRequest, Request
+from receiver.sync.status import AddonStatus, DesiredFacts, InstalledFacts
 
 
 def event(number: int) -> dict[str, object]:
@@ -64,3 +66,28 @@ def test_a_file_without_events_asks_for_nothing(tmp_path: Path) -> None:
     (only,) = requests(tmp_path, ["{}", "not json", ""])
     assert isinstance(only, ReplayRequest)
     assert only.repositories == ()
+
+
+@pytest.mark.parametrize(
+    ("installed", "desired", "words"),
+    [
+        ("v1.3.0", "v2.0.0", "an installation of v2.0.0 (sha256:"),
+        ("v2.0.0", "v1.3.0", "a look that doubts v1.3.0 (sha256:"),
+        ("v2.0.0", "latest", "an installation of latest (sha256:"),
+    ],
+)
+def test_a_dry_run_does_not_promise_a_lower_version_at_once(installed: str, desired: str, words: str) -> None:
+    """It is doubted like any other; what is no version cannot be compared before it is looked at."""
+    status = AddonStatus(
+        repository="addons/a",
+        standing="outdated",
+        installed=InstalledFacts(
+            version=installed, tag=installed, digest="sha256:" + "a" * 64, installed=1.0, present=True
+        ),
+        desired=DesiredFacts(tag=desired, digest="sha256:" + "b" * 64),
+        hold=None,
+        next_attempt=None,
+        attempts=0,
+        error=None,
+    )
+    assert replay._leads_to(Planned(status=status, events=1)).startswith(words)

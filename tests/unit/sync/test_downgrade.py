@@ -1,12 +1,18 @@
 """A lower version is installed when the registry wants it twice, or a person says so."""
 
+import asyncio
+import json
+from contextlib import aclosing
+
 import pytest
 
 from receiver.catalog.record import Doubt
 from receiver.sync.downgrade import SECONDS, is_believed
-from receiver.sync.request import SyncRequest
+from receiver.sync.outcome import Outcome
+from receiver.sync.request import ReplayRequest, SyncRequest
 from receiver.sync.retry import LOOK_AGAIN
 from receiver.tasks.task import State, Trigger
+from tests.support.deliveries import event, intake
 from tests.support.sync_fakes import PREFIX, World
 
 
@@ -26,7 +32,7 @@ def tags(world: World) -> list[str]:
     return [release.tag for release in world.catalogue.releases]
 
 
-@pytest.mark.parametrize("trigger", [Trigger.EVENT, Trigger.POLL, Trigger.COMMAND])
+@pytest.mark.parametrize("trigger", [Trigger.EVENT, Trigger.POLL, Trigger.REPLAY, Trigger.COMMAND])
 async def test_a_lower_version_is_believed_when_it_is_wanted_again(trigger: Trigger) -> None:
     """A listing that lost its newest tag, or a registry from a backup, wants old releases for a moment."""
     world = await installed()
@@ -75,18 +81,43 @@ async def test_another_lower_version_begins_anew() -> None:
 
 
 async def test_who_says_so_gets_it_at_once() -> None:
-    """By the flag of the command, or by a replay."""
+    """By the flag of the command."""
     world = await installed()
     async with world.working():
         request = SyncRequest(addons=("monitoring",), allow_downgrade=True)
         reports = [report async for report in world.engine.execute(request)]
         assert len(reports) == 1
     assert tags(world) == ["v2.0.0", "v1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ReplayRequest(addon="monitoring", journal=True),
+        ReplayRequest(failed=True),
+        ReplayRequest(parked=True),
+        ReplayRequest(repositories=(PREFIX + "monitoring",)),
+    ],
+)
+async def test_no_replay_and_no_retry_of_the_parked_goes_around_the_doubt(request_: ReplayRequest) -> None:
+    """After a registry came back from a backup, `replay --failed` must not downgrade the whole catalogue."""
     world = await installed()
+    await world.queue.enqueue([PREFIX + "monitoring"], trigger=Trigger.EVENT, now=world.clock())
+    lease = await world.queue.lease(now=world.clock(), seconds=60)
+    assert lease is not None
+    await world.queue.park(lease, digest="sha256:old", error="it was damaged", now=world.clock())
+    pushed = {"id": "1", "action": "push", "target": {"repository": PREFIX + "monitoring", "tag": "v1.0.0"}}
+    delivery = intake(event(PREFIX + "monitoring", "1"), body=json.dumps({"events": [pushed]}).encode())
+    await world.queue.ingest(delivery, now=world.clock())
     async with world.working():
-        await world.ask("monitoring", trigger=Trigger.REPLAY)
+        async with asyncio.timeout(30), aclosing(world.engine.execute(request_)) as reports:
+            assert [report.status async for report in reports if isinstance(report, Outcome)] == ["failed"]
+        assert tags(world) == ["v2.0.0"]
+        assert "lower than the installed v2.0.0" in (world.outcomes[-1].error or "")
+        await world.clock.advance(SECONDS + 5)
         await world.settled()
     assert tags(world) == ["v2.0.0", "v1.0.0"]
+    assert await world.queue.tasks() == []
 
 
 @pytest.mark.parametrize("version", ["latest", "nightly"])
