@@ -162,7 +162,11 @@ class Intakes:
 
     def _write(self, connection: sqlite3.Connection, batch: _Batch) -> None:
         run_rows(connection, "store", batch.deliveries)
-        run_rows(connection, "ask", [(name, Trigger.EVENT.value, 0, now, now, 0) for name, now in batch.asked.items()])
+        run_rows(
+            connection,
+            "ask",
+            [(name, Trigger.EVENT.value, Trigger.EVENT.rank, now, now, 0) for name, now in batch.asked.items()],
+        )
         run_rows(connection, "know", [(name,) for name in batch.names])
         if batch.met:
             run_rows(connection, "meet", [(*key, now, now) for key, now in batch.met.items()])

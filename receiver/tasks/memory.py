@@ -223,7 +223,7 @@ class MemoryQueue(MemoryJournal):
         if queued is not None:
             task = replaced(
                 queued,
-                trigger=task.trigger if task.trigger.revives and not queued.trigger.revives else queued.trigger,
+                trigger=_joined(task.trigger, queued.trigger),
                 due=queued.due if waits else min(queued.due, task.due),
                 created=min(queued.created, task.created),
                 attempts=max(queued.attempts, task.attempts),
@@ -272,8 +272,6 @@ class MemoryQueue(MemoryJournal):
         return self._tasks.pop((name, State.LEASED))
 
 
-def _joined(queued: Trigger, wish: Trigger) -> Trigger:
-    """A person's word outlives the others; a poll does not hide that there was an event."""
-    if queued.revives and not wish.revives:
-        return queued
-    return queued if wish is Trigger.POLL else wish
+def _joined(older: Trigger, newer: Trigger) -> Trigger:
+    """The one of the higher rank; of two alike, the newer wish."""
+    return newer if newer.rank >= older.rank else older

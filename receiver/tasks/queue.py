@@ -61,8 +61,8 @@ class TaskQueue(Protocol):
     ) -> None:
         """Ask for a look at each; one that is queued already becomes due at the earlier time and keeps its attempts.
 
-        ``trigger`` of the queued task becomes the new one where that one revives or the old one does not. A poll takes
-        nobody's place: it does not hide that there was an event.
+        ``trigger`` of the queued task becomes the new one, unless the old one ranks higher: a poll does not hide that
+        there was an event, nor one person's `sync` that another one allowed a downgrade.
         """
         ...
 

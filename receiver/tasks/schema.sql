@@ -7,7 +7,7 @@ CREATE TABLE task (
   repository TEXT NOT NULL,
   state      TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'parked')),
   trigger    TEXT NOT NULL,
-  revives    INTEGER NOT NULL,  -- Trigger.revives, so that the rule for joining stays in one place
+  revives    INTEGER NOT NULL,  -- Trigger.rank, so that the rule for joining stays in one place
   due        REAL NOT NULL,
   created    REAL NOT NULL,
   attempts   INTEGER NOT NULL,

@@ -63,7 +63,7 @@ class SqliteQueue(SqliteJournal):
     ) -> None:
         """See `TaskQueue.enqueue`."""
         when = now if due is None else due
-        rows = [(name, trigger, trigger.revives, when, now, force) for name in dict.fromkeys(repositories)]
+        rows = [(name, trigger, trigger.rank, when, now, force) for name in dict.fromkeys(repositories)]
 
         def work(connection: sqlite3.Connection) -> None:
             new = self._intakes.admit(connection, repositories)

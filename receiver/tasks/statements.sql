@@ -180,24 +180,23 @@ SELECT
 
 -- name: ask
 -- Ask for a look. One that is queued is not doubled: it becomes due at the earlier time and keeps its attempts. A new
--- event starts the looks anew, its own tag may not be visible yet; a poll does not hide that there was one. Where nothing
--- would change, nothing is written.
+-- event starts the looks anew, its own tag may not be visible yet. The trigger of the higher rank stays (Trigger.rank,
+-- in the column "revives"); of two alike, the newer. Where nothing would change, nothing is written.
 INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force)
 VALUES /* each */ (?, 'queued', ?, ?, ?, ?, 0, 0, ?)
 ON CONFLICT (repository, state) DO UPDATE SET
-  trigger = CASE WHEN excluded.revives > revives OR (excluded.revives = revives AND excluded.trigger <> 'poll')
-    THEN excluded.trigger ELSE trigger END,
+  trigger = CASE WHEN excluded.revives >= revives THEN excluded.trigger ELSE trigger END,
   revives = max(revives, excluded.revives),
   due = min(due, excluded.due),
   looks = CASE WHEN excluded.trigger = 'event' THEN 0 ELSE looks END,
   force = max(force, excluded.force)
 WHERE excluded.due < due OR excluded.force > force OR excluded.revives > revives
-   OR (excluded.revives = revives AND excluded.trigger <> trigger AND excluded.trigger <> 'poll')
+   OR (excluded.revives = revives AND excluded.trigger <> trigger)
    OR (excluded.trigger = 'event' AND looks > 0);
 
 -- name: requeue
--- A task that comes back. It joins one that was queued meanwhile, which is the newer wish and keeps its looks; the
--- failures are those of the repository and count on.
+-- A task that comes back. It joins one that was queued meanwhile, which is the newer wish and keeps its looks, and its
+-- trigger unless the one that comes back ranks higher; the failures are those of the repository and count on.
 INSERT INTO task (repository, state, trigger, revives, due, created, attempts, looks, force, error, error_kind)
 VALUES (:repository, :state, :trigger, :revives, :due, :created, :attempts, :looks, :force, :error, :error_kind)
 ON CONFLICT (repository, state) DO UPDATE SET

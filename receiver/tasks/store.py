@@ -160,7 +160,7 @@ def _values(task: Task) -> dict[str, object]:
     return {
         "repository": task.repository,
         "trigger": task.trigger,
-        "revives": task.trigger.revives,
+        "revives": task.trigger.rank,
         "due": task.due,
         "created": task.created,
         "attempts": task.attempts,

@@ -28,6 +28,15 @@ class Trigger(StrEnum):
         """Whether a person asked: then a parked digest is tried again."""
         return self in {Trigger.REPLAY, Trigger.COMMAND, Trigger.OVERRIDE}
 
+    @property
+    def rank(self) -> int:
+        """Of two that join, the higher one stays: nobody's later word takes away what somebody asked for."""
+        return _RANKS[self]
+
+
+_RANKS = {Trigger.POLL: -1, Trigger.EVENT: 0, Trigger.REPLAY: 1, Trigger.COMMAND: 1, Trigger.OVERRIDE: 2}
+"""Stored with each task; an earlier version stored 1 for what a person asked for, and 0 for the rest."""
+
 
 class State(StrEnum):
     """Where a task is; a task that is done is no longer in the list."""

@@ -207,15 +207,36 @@ async def test_a_second_wish_joins_the_first_at_the_earlier_time(queue: TaskQueu
         (Trigger.COMMAND, Trigger.POLL, Trigger.COMMAND),
         (Trigger.COMMAND, Trigger.EVENT, Trigger.COMMAND),
         (Trigger.COMMAND, Trigger.REPLAY, Trigger.REPLAY),
+        (Trigger.OVERRIDE, Trigger.COMMAND, Trigger.OVERRIDE),
+        (Trigger.OVERRIDE, Trigger.REPLAY, Trigger.OVERRIDE),
+        (Trigger.COMMAND, Trigger.OVERRIDE, Trigger.OVERRIDE),
     ],
 )
 async def test_what_a_person_asked_for_is_not_forgotten(
     queue: TaskQueue, old: Trigger, new: Trigger, joined: Trigger
 ) -> None:
-    """A trigger that revives a parked digest outlives those that do not."""
+    """A trigger that revives a parked digest outlives those that do not, and one that allows a downgrade all others."""
     await queue.enqueue([MONITORING], trigger=old, now=NOW)
     await queue.enqueue([MONITORING], trigger=new, now=NOW)
     assert (await only_task(queue)).trigger is joined
+
+
+@pytest.mark.parametrize("old", Trigger)
+@pytest.mark.parametrize("new", Trigger)
+async def test_a_task_that_comes_back_joins_by_the_same_ranks(queue: TaskQueue, old: Trigger, new: Trigger) -> None:
+    """A first sync with --allow-downgrade that fails is not made an ordinary one by the second that waits for it."""
+    await queue.enqueue([MONITORING], trigger=old, now=NOW)
+    lease = await taken(queue)
+    await queue.enqueue([MONITORING], trigger=new, now=NOW)
+    await queue.retry(lease, due=NOW, error="unreachable")
+    assert (await only_task(queue)).trigger is (new if new.rank >= old.rank else old)
+
+
+def test_ranks_are_those_that_stand_in_files_of_earlier_versions() -> None:
+    """Which stored 1 for what a person asked for, and 0 for the rest: a task that waits is not overtaken by less."""
+    assert [trigger for trigger in Trigger if trigger.rank > 0] == [trigger for trigger in Trigger if trigger.revives]
+    assert [trigger for trigger in Trigger if trigger.rank > 1] == [Trigger.OVERRIDE]
+    assert Trigger.POLL.rank < Trigger.EVENT.rank == 0
 
 
 async def test_an_event_joins_by_the_same_rules(queue: TaskQueue) -> None:
