@@ -44,6 +44,10 @@ class ReceiverError(Exception):
     retryable: ClassVar[bool] = False
     max_attempts: ClassVar[int | None] = None
 
+    def __str__(self) -> str:
+        """The text, as it can be stored and sent: bytes of a file's name that are no UTF-8 are escaped."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
+
 
 class ConfigError(ReceiverError):
     """A setting is missing, unknown or of the wrong type; the text names its key."""

@@ -179,5 +179,5 @@ def _refused(leaf: str, error: OSError) -> InstallError:
 
 def cause(error: OSError) -> str:
     """The error in words, with the file that it is about."""
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({tellable(str(error.filename))})" if error.filename else ""
     return f"{error.strerror or error}{where}"

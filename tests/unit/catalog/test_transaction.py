@@ -66,6 +66,18 @@ def test_a_live_folder_that_was_moved_away_is_never_discarded(tmp_path: Path, mo
     assert snapshot(root / "addons") == before
 
 
+def test_a_file_whose_name_is_no_utf_8_is_told_with_escapes(tmp_path: Path) -> None:
+    """Its error is stored in the queue and the journal, and sent as JSON: none of them takes such a name as it is."""
+    catalog_store(tmp_path / "k").install(single(tmp_path))
+
+    def refuse(staged: Path, live: Path, old: Path) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file", f"{live}/gr\udcfcn.txt")
+
+    with pytest.raises(InstallError, match="the previous release is in place") as refused:
+        catalog_store(tmp_path / "k", exchange=refuse).install(single(tmp_path, version="v2.0.0"))
+    assert r"gr\udcfcn.txt" in refused.value.args[0]
+
+
 def test_a_first_installation_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even the addon's empty root."""
     store: CatalogStore = catalog_store(tmp_path / "k")

@@ -160,6 +160,20 @@ def reopened(world: World) -> World:
     return new
 
 
+async def test_a_failure_that_names_a_file_in_no_utf_8_is_tried_again() -> None:
+    """It was taken for a fault of the program, which parks: no such text can be stored in a queue or a journal."""
+    world = World()
+    world.registry.push("monitoring")
+    world.catalogue.errors["monitoring"] = InstallError("gr\udcfcn.txt is held open")
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+        task = await only_task(world)
+    assert (task.state, task.error, task.error_kind) == (State.QUEUED, r"gr\udcfcn.txt is held open", "InstallError")
+    (outcome,) = world.outcomes
+    assert (outcome.error, outcome.parked) == (task.error, False)
+
+
 async def test_what_repetition_cannot_cure_is_parked_with_digest_and_reason() -> None:
     """Shown in the status until something changes."""
     world = await parked_world()
