@@ -221,6 +221,7 @@ async def opened(
             )
         finally:
             # What was done is written down, however it ends.
+            await operations.close()
             await chronicle.settle()
         await retention.settle()
     finally:

@@ -282,10 +282,11 @@ async def _shut_down(
     for task in background:
         task.cancel()
     await server.stop(_REQUEST_GRACE)
-    _, late = await asyncio.wait({working}, timeout=_WORK_GRACE)
+    operating = asyncio.ensure_future(parts.operations.settle())
+    _, late = await asyncio.wait({working, operating}, timeout=_WORK_GRACE)
     if late:
-        giving = asyncio.ensure_future(parts.workers.give_back())
-        _, stuck = await asyncio.wait({giving, working}, timeout=_LAST_GRACE)
+        ending = [asyncio.ensure_future(end()) for end in (parts.workers.give_back, parts.operations.close)]
+        _, stuck = await asyncio.wait({*ending, working, operating}, timeout=_LAST_GRACE)
         if stuck:
             await _leave(parts)
 

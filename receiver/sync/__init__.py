@@ -7,7 +7,8 @@ Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), `
 ``syncer``    look, compare, plan, fetch, install: one addon
 ``fetch``     one blob, with retries
 ``survey``    look at all addons of the registry: the poll
-``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval
+``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval;
+              ``uninterrupted``: whatever stops them, what was done is told
 ``engine``    what people and programs may ask for, one way in for all; ``operations``: hold, roll back and the like
 ``replay``    recorded deliveries back into hints, ``replayed`` what was found; ``recollection`` those of the journal
 ``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes;

@@ -5,9 +5,9 @@ again; a person's hold is still respected, and a lower version than the installe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from receiver.addon import AddonRepository, TagChoice
 from receiver.catalog.names import tellable
@@ -61,8 +61,12 @@ class Importing:
         self._prefix = prefix
         self._clock = clock
 
-    async def execute(self, request: ImportRequest) -> AsyncGenerator[Imported, None]:
+    async def execute(
+        self, request: ImportRequest, *, carried_out: Callable[[Coroutine[Any, Any, Imported]], Awaitable[Imported]]
+    ) -> AsyncGenerator[Imported, None]:
         """Install what ``request`` names, one by one; one that fails does not keep the others.
+
+        Each is done by ``carried_out``.
 
         Raises:
             InvalidNameError: the path is not absolute.
@@ -74,7 +78,7 @@ class Importing:
         file = await asyncio.to_thread(self._open_file, path)
         syncer = self._syncer_of(file)
         for offer in _chosen(file.offers(), request.addons, path):
-            yield await self._one(syncer, offer, request)
+            yield await carried_out(self._one(syncer, offer, request))
 
     async def _one(self, syncer: Syncer, offer: Offer, request: ImportRequest) -> Imported:
         repository = AddonRepository.parse(f"{self._prefix}{offer.unit.leaf}", prefix=self._prefix)

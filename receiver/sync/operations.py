@@ -1,10 +1,11 @@
 """What an operator does with an addon that is there: roll back, hold, release, uninstall, verify; and imports.
 
-None of it goes through the queue: it needs no registry, and whoever asks waits for it.
+None of it goes through the queue: it needs no registry, and whoever asks waits for it. What has begun goes on where
+they no longer wait, and is told like any other.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar
 
@@ -25,6 +26,7 @@ from receiver.sync.request import (
     VerifyRequest,
 )
 from receiver.sync.syncer import Syncer
+from receiver.sync.uninterrupted import uninterrupted
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import Trigger
 
@@ -81,11 +83,12 @@ class Operations:
         self._prefix = prefix
         self._clock = clock
         self._listeners: list[Callable[[Changed | Verified | Imported], None]] = []
-        self._verbs: dict[type[OperatorRequest], Callable[[Any], Awaitable[Changed]]] = {
+        self._running: set[asyncio.Task[Any]] = set()
+        self._verbs: dict[type[OperatorRequest], Callable[[Any], Coroutine[Any, Any, Changed]]] = {
             RollbackRequest: self._rollback,
-            HoldRequest: self._hold,
-            ReleaseRequest: self._release,
-            UninstallRequest: self._uninstall,
+            HoldRequest: lambda request: uninterrupted(self._hold(request)),
+            ReleaseRequest: lambda request: uninterrupted(self._release(request)),
+            UninstallRequest: lambda request: uninterrupted(self._uninstall(request)),
         }
 
     def subscribe(self, listener: Callable[[Changed | Verified | Imported], None]) -> None:
@@ -100,16 +103,38 @@ class Operations:
             ReceiverError: it cannot be done; nothing changed.
         """
         if isinstance(request, ImportRequest):
-            async with aclosing(self._importing.execute(request)) as imports:
+            async with aclosing(self._importing.execute(request, carried_out=self._carried_out)) as imports:
                 async for imported in imports:
-                    yield self.told(imported)
+                    yield imported
             return
         if not isinstance(request, VerifyRequest):
-            yield self.told(await self._verbs[type(request)](request))
+            yield await self._carried_out(self._verbs[type(request)](request))
             return
         repositories = [self._repository(addon) for addon in request.addons] or await self._all_installed()
         for repository in repositories:
-            yield self.told(await self._verify(repository, repair=request.repair))
+            yield await self._carried_out(self._verify(repository, repair=request.repair))
+
+    async def settle(self) -> None:
+        """What has begun has ended, whoever asked for it."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def close(self) -> None:
+        """Interrupt what has begun, where that is possible; what could not be interrupted is told."""
+        for task in self._running:
+            task.cancel()
+        await self.settle()
+
+    async def _carried_out(self, work: Coroutine[Any, Any, R]) -> R:
+        """Carry out ``work`` and tell of it, also where nobody waits for it any longer."""
+
+        async def told() -> R:
+            return self.told(await work)
+
+        task = asyncio.create_task(told(), name="operation")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     def told(self, report: R) -> R:
         """Tell the listeners of ``report``, and give it back."""

@@ -1,10 +1,9 @@
 """One addon: what the registry wants, what is installed, and the way from one to the other."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
 from receiver.catalog.record import AddonRecord, Doubt, Hold, KeptRelease
@@ -20,8 +19,8 @@ from receiver.sync.fetch import Retry, fetch_blob
 from receiver.sync.kept import KeptDocuments
 from receiver.sync.outcome import LayerFact
 from receiver.sync.ports import Blobs, Catalogue, Clock, ManifestBody, Progress, Registry
+from receiver.sync.uninterrupted import uninterrupted
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _MAX_NESTING = 1
@@ -213,8 +212,9 @@ class Syncer:
             await self._fetch(repository, missing)
             release = self._release(desired, plan, pulled.documents)
             # An installation that has begun is brought to its end; a thread cannot be interrupted half way anyway.
+            # From there to whoever tells of it nothing may be awaited.
             installing = asyncio.to_thread(self._catalogue.install, release, restore=restore, hold=hold)
-            installation = await _uninterrupted(installing)
+            installation = await uninterrupted(installing)
         return Installed(
             tag=desired.choice.tag,
             digest=desired.digest,
@@ -340,16 +340,3 @@ def _first(group: BaseExceptionGroup[ReceiverError]) -> ReceiverError:
     """One failure is enough to report; layers that fail together mostly fail alike."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work`` to its end even when cancelled meanwhile, then pass the cancellation on."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            # Another cancellation changes nothing: the first one is passed on below.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        raise

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 from receiver.addon import AddonRepository
@@ -19,6 +19,7 @@ from receiver.sync.ports import Clock
 from receiver.sync.retry import LOOK_AGAIN, MAX_DELAY, Park, after_failure
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Installed, Syncer
+from receiver.sync.uninterrupted import uninterrupted
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, Lease, Task, Trigger
 
@@ -119,7 +120,10 @@ class Workers:
         self._stopping.set()
 
     async def give_back(self) -> None:
-        """Cancel what runs; each task goes back to the queue as it was."""
+        """Cancel what runs; each task goes back to the queue as it was.
+
+        What has ended, or is being installed and then ends, is reported as ever.
+        """
         # What is cancelled before its first step could not give anything back.
         await asyncio.sleep(0)
         for task in self._running:
@@ -187,7 +191,7 @@ class Workers:
             else:
                 await self._sync(attempt)
         except asyncio.CancelledError:
-            await self._report(self._queue.give_back(attempt.lease))
+            await uninterrupted(self._report(self._queue.give_back(attempt.lease)))
             raise
         except Exception as error:  # noqa: BLE001 - told to everybody who waits, and not repeated for this digest
             await self._fault(attempt, error)
@@ -204,6 +208,12 @@ class Workers:
             self._tell(self._outcome(attempt, "failed", error=reason, parked=True))
 
     async def _sync(self, attempt: _Attempt) -> None:
+        end = await self._end(attempt)
+        # Also where the workers are stopped just now: what was done is told, and not done again.
+        await uninterrupted(end)
+
+    async def _end(self, attempt: _Attempt) -> Coroutine[Any, Any, None]:
+        """Carry out the task, as far as it goes; what is to be reported of it."""
         try:
             if attempt.refusal is not None:
                 raise attempt.refusal
@@ -212,16 +222,14 @@ class Workers:
             if attempt.desired is None:
                 await self._report(self._leasing.answered())
                 # No repository or no tag: nothing to install, and what is installed stays. A push cures it.
-                await self._settle(attempt, self._outcome(attempt, "absent", error=str(error)))
-            else:
-                await self._failed(attempt, error)
+                return self._settle(attempt, self._outcome(attempt, "absent", error=str(error)))
+            return self._failed(attempt, error)
         except AddonHeld as error:
             # Between the look and the installation a person said so.
-            await self._settle(attempt, self._outcome(attempt, "held", error=str(error)))
+            return self._settle(attempt, self._outcome(attempt, "held", error=str(error)))
         except ReceiverError as error:
-            await self._failed(attempt, error)
-        else:
-            await self._settle(attempt, outcome)
+            return self._failed(attempt, error)
+        return self._settle(attempt, outcome)
 
     async def _attempt(self, attempt: _Attempt) -> Outcome:
         task = attempt.lease.task

@@ -41,6 +41,9 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     """The queue is closed, then the process ends beside the thread, with exit code 0."""
     closed = []
 
+    async def operated() -> None:
+        closed.append("operated")
+
     async def settle() -> None:
         closed.append("written down")
 
@@ -56,7 +59,12 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     workers = _Stuck()
     parts = cast(
         "Any",
-        SimpleNamespace(workers=workers, queue=SimpleNamespace(close=close), chronicle=SimpleNamespace(settle=settle)),
+        SimpleNamespace(
+            workers=workers,
+            operations=SimpleNamespace(settle=operated, close=operated),
+            queue=SimpleNamespace(close=close),
+            chronicle=SimpleNamespace(settle=settle),
+        ),
     )
     working = asyncio.create_task(asyncio.Event().wait())
     background = asyncio.create_task(asyncio.Event().wait())
@@ -66,7 +74,7 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
         )
     assert left.value.args == (0,)
     assert workers.stopped
-    assert closed == ["written down", "closed"]
+    assert closed == ["operated", "operated", "written down", "closed"]
     assert background.cancelled() or background.cancelling()
     working.cancel()
 

@@ -1,10 +1,13 @@
 """Operators' wishes: rolled back without the registry, held until released, gone and staying away, verified."""
 
+import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
 
-from receiver.catalog.release import Drift
+from receiver.catalog.record import Hold
+from receiver.catalog.release import Drift, Installation
 from receiver.errors import InvalidNameError, NotInstalled, Unavailable
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed, Verified
@@ -17,8 +20,9 @@ from receiver.sync.request import (
     UninstallRequest,
     VerifyRequest,
 )
+from receiver.tasks.journal import Done, Wanted
 from receiver.tasks.task import Trigger
-from tests.support.sync_fakes import World
+from tests.support.sync_fakes import World, until
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 
@@ -204,3 +208,85 @@ async def test_a_name_that_can_be_no_addon_is_a_usage_error() -> None:
     for request in (HoldRequest(addon="../evil"), SyncRequest(addons=("../evil",))):
         with pytest.raises(InvalidNameError):
             await execute(World(), request)
+
+
+async def noted(world: World) -> list[tuple[str | None, str]]:
+    """What the journal says that operators did."""
+    await world.chronicle.settle()
+    page = await world.queue.entries(Wanted(kind="operation"), limit=10)
+    return [(entry.activity.repository, entry.activity.outcome) for entry in page.entries if isinstance(entry, Done)]
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+async def test_a_rollback_that_nobody_waits_for_any_longer_ends_and_is_told(cancellations: int) -> None:
+    """The command was interrupted: what happened all the same stands in the journal."""
+    world = await installed(*VERSIONS)
+    gate = world.catalogue.gate = threading.Event()
+    world.catalogue.entered.clear()
+    asking = asyncio.create_task(change(world, RollbackRequest(addon="monitoring")))
+    await until(world.catalogue.entered.is_set)
+    for _ in range(cancellations):
+        asking.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+    gate.set()
+    await world.operations.settle()
+    assert world.catalogue.releases[-1].tag == "v2.0.0"
+    assert await noted(world) == [("addons/monitoring", "rolled back")]
+
+
+async def test_what_cannot_be_interrupted_at_the_end_of_the_process_is_told_before_the_journal_closes() -> None:
+    """However often it is asked to end; what still fetches is interrupted, and changes nothing."""
+    world = await installed(*VERSIONS)
+    gate = world.catalogue.gate = threading.Event()
+    world.catalogue.entered.clear()
+    asking = asyncio.create_task(change(world, RollbackRequest(addon="monitoring")))
+    await until(world.catalogue.entered.is_set)
+    closing = [asyncio.create_task(world.operations.close()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not any(one.done() for one in closing)
+    gate.set()
+    await asyncio.gather(*closing, asking, return_exceptions=True)
+    assert await noted(world) == [("addons/monitoring", "rolled back")]
+
+
+async def test_a_rollback_that_fetches_does_not_hold_the_end_of_the_process() -> None:
+    """A damaged blob comes from a registry that does not answer."""
+    world = await installed(*VERSIONS)
+    fetching = asyncio.Event()
+
+    async def stuck(repository: str, digest: object) -> None:
+        fetching.set()
+        await asyncio.Event().wait()
+
+    world.blobs.contents.clear()
+    world.registry.manifest = stuck  # type: ignore[method-assign,assignment] # it never answers
+    asking = asyncio.create_task(change(world, RollbackRequest(addon="monitoring")))
+    await fetching.wait()
+    async with asyncio.timeout(5):
+        await world.operations.close()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+    assert (world.catalogue.releases[-1].tag, await noted(world)) == ("v3.0.0", [])
+
+
+async def test_an_uninstallation_that_nobody_waits_for_any_longer_is_told() -> None:
+    """It goes on in its thread, whoever is cancelled."""
+    world = await installed(*VERSIONS)
+    entered, gate, uninstall = threading.Event(), threading.Event(), world.catalogue.uninstall
+
+    def slowly(leaf: str, *, hold: Hold) -> Installation:
+        entered.set()
+        assert gate.wait(30)
+        return uninstall(leaf, hold=hold)
+
+    world.catalogue.uninstall = slowly  # type: ignore[method-assign] # a disk that takes its time
+    asking = asyncio.create_task(change(world, UninstallRequest(addon="monitoring")))
+    await until(entered.is_set)
+    asking.cancel()
+    closing = asyncio.create_task(world.operations.close())
+    await asyncio.sleep(0)
+    gate.set()
+    await closing
+    assert await noted(world) == [("addons/monitoring", "uninstalled")]

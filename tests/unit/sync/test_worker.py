@@ -22,7 +22,8 @@ from receiver.sync.leasing import Granted
 from receiver.sync.outcome import Surveyed
 from receiver.sync.retry import BASE_DELAY, LOOK_AGAIN, MAX_DELAY
 from receiver.sync.worker import LEASE_SECONDS
-from receiver.tasks.task import EVERYTHING, State, Task, Trigger
+from receiver.tasks.journal import Done, Wanted
+from receiver.tasks.task import EVERYTHING, Lease, State, Task, Trigger
 from tests.support.sync_fakes import JITTER, PREFIX, World, until
 
 
@@ -380,7 +381,7 @@ async def test_a_task_that_is_taken_while_stopping_is_not_begun() -> None:
 
 
 async def test_an_installation_that_has_begun_is_brought_to_its_end() -> None:
-    """Cancelled twice, it still ends; then the task is given back, and its next look finds nothing to do."""
+    """Cancelled twice, it still ends, and is told: journal, log, metrics and Flux hear of it now or never."""
     world = World()
     digest = world.registry.push("monitoring")
     gate = world.catalogue.gate = threading.Event()
@@ -400,7 +401,55 @@ async def test_an_installation_that_has_begun_is_brought_to_its_end() -> None:
     await running
     assert sync.cancelled()
     assert world.catalogue.installed == {"monitoring": digest}
-    assert [task.state for task in await world.queue.tasks()] == [State.QUEUED]
+    assert [(outcome.status, outcome.digest) for outcome in world.outcomes] == [("installed", str(digest))]
+    assert await world.queue.tasks() == []
+    await world.chronicle.settle()
+    (entry,) = (await world.queue.entries(Wanted(kind="sync"), limit=10)).entries
+    assert isinstance(entry, Done)
+    assert (entry.activity.repository, entry.activity.outcome) == ("addons/monitoring", "installed")
+
+
+async def test_an_installation_that_fails_while_the_workers_stop_is_told_too() -> None:
+    """With its attempt counted and its cause, as if nobody had stopped anything."""
+    world = World()
+    world.registry.push("monitoring")
+    world.catalogue.errors["monitoring"] = InstallError("the disk is full")
+    gate = world.catalogue.gate = threading.Event()
+    async with world.working():
+        await world.ask("monitoring")
+        await until(world.catalogue.entered.is_set)
+        (sync,) = world.workers._running
+        sync.cancel()
+        gate.set()
+    task = await only_task(world)
+    assert (task.state, task.attempts, task.error) == (State.QUEUED, 1, "the disk is full")
+    assert [outcome.error for outcome in world.outcomes] == ["the disk is full"]
+
+
+async def test_a_result_that_is_being_stored_when_the_workers_stop_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither lost nor reported twice, which would look like another worker's lease."""
+    world = World()
+    world.registry.push("monitoring")
+    complete, storing, stored = world.queue.complete, asyncio.Event(), asyncio.Event()
+
+    async def slowly(lease: Lease, *, unpark: bool) -> None:
+        storing.set()
+        await stored.wait()
+        await complete(lease, unpark=unpark)
+
+    world.queue.complete = slowly  # type: ignore[method-assign] # a disk that takes its time
+    async with world.working():
+        await world.ask("monitoring")
+        await storing.wait()
+        (sync,) = world.workers._running
+        sync.cancel()
+        await asyncio.sleep(0)
+        stored.set()
+    assert [outcome.status for outcome in world.outcomes] == ["installed"]
+    assert await world.queue.tasks() == []
+    assert "another worker" not in caplog.text
 
 
 async def test_a_fault_of_the_program_is_told_and_parked_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
