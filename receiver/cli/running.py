@@ -14,7 +14,7 @@ from receiver.document import InvalidDocument, encode
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
-from receiver.sync.request import EventsRequest, Request, ViewRequest
+from receiver.sync.request import DiscardRequest, EventsRequest, OperatorRequest, Request, ViewRequest
 from receiver.sync.wire import End, Failure, read_report, request_kind
 
 _log = logging.getLogger(__name__)
@@ -150,9 +150,25 @@ def through(holder: Holder, request: Request) -> Generator[Report, None, None]:
             # http.client takes the end of a connection for the end of what was to come.
             raise http.client.IncompleteRead(b"")
         except (OSError, http.client.HTTPException, InvalidDocument) as error:
-            raise QueueUnavailable(
-                f"{holder} ended the conversation ({error}); what was asked for is queued and will be done"
-            ) from error
+            raise QueueUnavailable(_cut_off(holder, request, error)) from error
+
+
+def _cut_off(holder: Holder, request: Request, error: Exception) -> str:
+    """What it means for ``request`` that no more of its answer comes."""
+    if isinstance(request, EventsRequest) and request.follow and _is_end(error):
+        return f"{holder} has stopped: nothing new comes"
+    if isinstance(request, ViewRequest):
+        what = "ask again"
+    elif isinstance(request, OperatorRequest | DiscardRequest):
+        what = "'addon-sync events --kind operation' tells whether it was done"
+    else:
+        what = "what was asked for is queued and will be done"
+    return f"{holder} ended the conversation ({error}); {what}"
+
+
+def _is_end(error: Exception) -> bool:
+    """Whether the connection is closed, in whatever way: not a silence, and not an answer that makes no sense."""
+    return isinstance(error, ConnectionError | http.client.IncompleteRead)
 
 
 def _body(request: Request) -> bytes:

@@ -147,6 +147,19 @@ def test_events_are_followed_until_ctrl_c(quiet_site: Site, output: str) -> None
         assert serving.stop() == 0
 
 
+def test_who_follows_a_serve_that_is_stopped_is_told_so(quiet_site: Site) -> None:
+    """In words, with exit code 1: what was to be followed comes no more."""
+    site, host = quiet_site, quiet_site.host
+    with site.serve() as serving:
+        assert serving.post(announcement("first", "e1"))[0] == 202
+        with following(host, "events", "--follow", "--kind", "delivery") as (process, lines):
+            wait_for("what was there", lambda: [line for line in lines if "addons/first" in line])
+            assert serving.stop() == 0
+            assert process.wait(timeout=20) == 1
+            (last,) = wait_for("its end", lambda: [line for line in lines if "ERROR" in line])
+    assert re.search(r"addon-sync serve \(process \d+\) has stopped: nothing new comes$", last.strip()), last
+
+
 def test_nothing_can_be_followed_where_nothing_runs(quiet_site: Site) -> None:
     """It is said at once."""
     assert "does not run on this state folder" in ended(quiet_site.host, 2, "events", "--follow")

@@ -15,7 +15,16 @@ from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Surveyed
-from receiver.sync.request import ImportRequest, ParkedRequest, PollRequest
+from receiver.sync.request import (
+    DiscardRequest,
+    EventsRequest,
+    ImportRequest,
+    ParkedRequest,
+    PollRequest,
+    Request,
+    RollbackRequest,
+    SyncRequest,
+)
 from receiver.sync.wire import End, Failure, write_report
 
 STARTING = Holder(pid=1, command="serve")
@@ -145,6 +154,41 @@ def test_a_path_that_is_no_text_is_no_traceback() -> None:
     """Systems have file names of any bytes; what goes to ``serve`` is JSON."""
     with pytest.raises(InvalidNameError, match=r"'/k/caf\\udce9.tar' is no UTF-8.*another name"):
         list(running.through(SERVING, ImportRequest(path="/k/caf\udce9.tar")))
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (EventsRequest(), "; ask again$"),
+        (ParkedRequest(), "; ask again$"),
+        (RollbackRequest(addon="a"), "; 'addon-sync events --kind operation' tells whether it was done$"),
+        (DiscardRequest(), "; 'addon-sync events --kind operation' tells whether it was done$"),
+        (SyncRequest(), "; what was asked for is queued and will be done$"),
+    ],
+)
+def test_an_answer_that_is_cut_off_promises_no_more_than_is_true(
+    monkeypatch: pytest.MonkeyPatch, request_: Request, words: str
+) -> None:
+    """A question is not queued, and nor is what an operator asks for."""
+    answer(monkeypatch, Response(error=http.client.IncompleteRead(b"")))
+    with pytest.raises(QueueUnavailable, match=words):
+        list(running.through(SERVING, request_))
+
+
+@pytest.mark.parametrize("error", [None, http.client.IncompleteRead(b""), ConnectionResetError("reset")])
+def test_who_follows_is_told_that_serve_has_stopped(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
+    """It was an ordinary stop, and no conversation that went wrong."""
+    answer(monkeypatch, Response(error=error))
+    with pytest.raises(QueueUnavailable, match=r"^addon-sync serve \(process 1\) has stopped: nothing new comes$"):
+        list(running.through(SERVING, EventsRequest(follow=True)))
+
+
+@pytest.mark.parametrize("response", [Response(error=TimeoutError("timed out")), Response(b"{")])
+def test_a_silence_is_no_stop(monkeypatch: pytest.MonkeyPatch, response: Response) -> None:
+    """Nor is an answer of another version: its cause is named."""
+    answer(monkeypatch, response)
+    with pytest.raises(QueueUnavailable, match="ended the conversation"):
+        list(running.through(SERVING, EventsRequest(follow=True)))
 
 
 def settings(folder: Path) -> Settings:
