@@ -293,6 +293,19 @@ async def test_open_pages_are_told_and_do_not_hold_up_the_end() -> None:
             assert asyncio.get_running_loop().time() - started < 5
 
 
+async def test_a_page_that_was_left_makes_room_at_once() -> None:
+    """Who goes from page to page has one open at a time, however quickly; its place is not kept for a sign of life."""
+    async with opened() as (_, visitor):
+        await visitor.sign_in()
+        host, port = visitor.endpoint.address
+        for _ in range(40):
+            async with visitor.endpoint.connect() as wire, asyncio.timeout(PATIENCE):
+                ask = f"GET /stream HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {visitor.cookie}\r\n\r\n"
+                await wire.send(ask.encode())
+                assert b" 200 " in await wire.reader.readuntil(b"\r\n")
+                await wire.reader.readuntil(b"event: changed\n")
+
+
 async def test_a_stream_ends_with_its_session() -> None:
     """Who signs out in one window is signed out in all."""
     async with opened() as (_, visitor):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -16,7 +16,7 @@ from aiohttp import web
 from receiver.errors import InvalidNameError, Oversized, ReceiverError, Unauthenticated
 from receiver.server.answers import answer
 from receiver.server.body import read_body
-from receiver.server.connections import Limits
+from receiver.server.connections import Connection, Limits
 from receiver.server.control import Commands
 from receiver.server.page import board
 from receiver.server.page.actions import Actions, NotAnAction, wanted
@@ -252,16 +252,25 @@ class Page:
         if request.method == "HEAD":
             return response
         with suppress(ConnectionResetError):
-            async for word in self._words(session):
-                await response.write(word)
+            async with aclosing(self._words(session, request.protocol)) as words:
+                async for word in words:
+                    await response.write(word)
             await response.write_eof()
         return response
 
-    async def _words(self, session: Session) -> AsyncGenerator[bytes, None]:
-        # The first one is for what has changed since the page was made.
-        yield b"retry: 2000\nevent: changed\ndata: 0\n\n"
+    async def _words(self, session: Session, client: asyncio.BaseProtocol) -> AsyncGenerator[bytes, None]:
         with self._feed.listening() as news:
-            while not self._feed.closed and self._sessions.lasts(session):
+            gone = asyncio.Event()
+
+            def leave() -> None:
+                gone.set()
+                news.set()
+
+            if isinstance(client, Connection):
+                client.when_gone(leave)
+            # The first one is for what has changed since the page was made.
+            yield b"retry: 2000\nevent: changed\ndata: 0\n\n"
+            while not gone.is_set() and not self._feed.closed and self._sessions.lasts(session):
                 try:
                     async with asyncio.timeout(_SIGN_OF_LIFE):
                         await news.wait()
