@@ -1,5 +1,6 @@
 """What a replay feeds in again: deliveries of the journal, by today's rules, and what failed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -17,6 +18,11 @@ from receiver.webhook.event import Decoded, Delivery, PushEvent
 
 _BATCH = 256
 """Notes of replayed deliveries that are written in one transaction."""
+_TURN = 64 * 1024
+"""Bytes of deliveries after which others have their turn: the journal gives thousands at once, and to decode them all
+took a quarter of a second, in which no sender was answered."""
+_LEAST = 2048
+"""Bytes that a delivery counts at least: some 30 small ones take a turn, half a millisecond."""
 
 
 class Recollection:
@@ -81,7 +87,12 @@ class Recollection:
                 verdict="quarantined" if request.quarantined and not request.journal else None,
                 sender=request.sender,
             )
+            weight = 0
             async for delivery in stored:
+                weight += max(len(delivery.body), _LEAST)
+                if weight >= _TURN:
+                    weight = 0
+                    await asyncio.sleep(0)
                 known = {event.event_id for event in delivery.events if event.event_id is not None}
                 if not wanted_ids or known & wanted_ids:
                     missing -= known

@@ -1,16 +1,21 @@
 """What a replay from the journal feeds in again: what was meant, all of it, and nothing else; and whence it came."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
+from receiver.document import replaced
 from receiver.errors import InvalidNameError, Unavailable, UnsafeArchive
 from receiver.sync.engine import Planned, Report
 from receiver.sync.outcome import Outcome
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import ReplayRequest, SyncRequest
-from receiver.tasks.journal import Arrival, Event, Kept, Wanted
+from receiver.tasks.journal import Arrival, Event, Kept, StoredDelivery, Wanted
 from receiver.tasks.queue import Intake
+from receiver.webhook.decode import decode
+from receiver.webhook.event import Decoded, Delivery
 from tests.support.sync_fakes import NOW, PREFIX, World
 
 
@@ -214,6 +219,44 @@ async def test_a_dry_run_says_what_it_would_lead_to_and_changes_nothing() -> Non
     assert (await world.queue.tasks(), await world.queue.newest()) == (tags, newest)
     assert number <= newest
     assert world.catalogue.installed == {}
+
+
+@pytest.mark.parametrize(("padding", "most"), [(0, 32), (16 * 1024, 4), (200 * 1024, 1)])
+async def test_others_have_their_turn_while_a_journal_is_replayed(
+    monkeypatch: pytest.MonkeyPatch, padding: int, most: int
+) -> None:
+    """However many deliveries are read at once, and however large they are: senders want answers meanwhile."""
+    world = World()
+    await deliver(world, "a")
+    (one,) = [delivery async for delivery in world.queue.deliveries()]
+    large = replaced(one, body=one.body + b" " * padding)
+
+    async def deliveries(**filters: object) -> AsyncIterator[StoredDelivery]:
+        for _ in range(200):
+            yield large
+
+    decoded = longest = 0
+
+    def counted(delivery: Delivery, *, prefix: str) -> Decoded:
+        nonlocal decoded
+        decoded += 1
+        return decode(delivery, prefix=prefix)
+
+    async def others() -> None:
+        nonlocal longest
+        before = decoded
+        while True:
+            await asyncio.sleep(0)
+            longest, before = max(longest, decoded - before), decoded
+
+    monkeypatch.setattr("receiver.sync.recollection.decode", counted)
+    monkeypatch.setattr(world.queue, "deliveries", deliveries)
+    running = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    found = await world.engine._recollection.collect(ReplayRequest(journal=True, dry_run=True))
+    running.cancel()
+    assert (found.documents, decoded) == (200, 200)
+    assert 0 < longest <= most
 
 
 @pytest.mark.parametrize("request_", [ReplayRequest(addon="../etc", journal=True), ReplayRequest(repositories=("x",))])
