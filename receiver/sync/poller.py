@@ -22,7 +22,7 @@ _SPREAD = 0.1
 _SLICE = 30.0
 """Seconds between two looks at the clock, for gaps."""
 _GAP = 120.0
-"""Seconds that the clock runs ahead of the time that this process has lived through, for it to be a gap."""
+"""Seconds by which a wait takes longer than it should, or the clock runs ahead meanwhile, for it to be a gap."""
 _SHRINK, _GROW = 0.5, 1.25
 """What an interval becomes after a pass that found a missed event, and after one that found none."""
 
@@ -76,13 +76,18 @@ class Poller:
             self._missed = False
 
     async def _wait(self, seconds: float) -> None:
-        """Until so much time has passed, or more has than this process has lived through."""
+        """Until so much time has passed, or much more has at once than was waited for.
+
+        Of the time that a host sleeps, the clock always knows afterwards; that of the process counts it on Windows, and
+        does not on Linux.
+        """
         while seconds > 0:
             step = min(seconds, _SLICE)
             before, lived = self._clock(), self._lived()
             await self._sleep(step)
-            seconds -= step
-            missed = (self._clock() - before) - (self._lived() - lived)
+            passed = self._lived() - lived
+            seconds -= max(passed, step)
+            missed = max(self._clock() - before, passed) - step
             if missed > _GAP:
                 self._gap(missed)
                 return

@@ -98,8 +98,27 @@ async def test_it_looks_sooner_while_events_are_lost_and_later_while_they_arrive
     assert Poller(queue=queue, interval=30.0, clock=clock, shortest=60.0)._shortest == 30.0
 
 
-async def test_a_host_that_slept_looks_at_once() -> None:
-    """The clock runs on while the process does not: registries have given up sending meanwhile."""
+@pytest.mark.parametrize("counted", [False, True], ids=["Linux", "Windows"])
+async def test_a_host_that_slept_looks_at_once(counted: bool) -> None:
+    """Whether or not the time that a process lives through counts it: registries have given up sending meanwhile."""
+    clock = ManualClock()
+    queue = ClockedQueue(clock)
+    gaps: list[float] = []
+    lived = (lambda: clock.now) if counted else (lambda: clock.elapsed)
+    running = asyncio.create_task(poller_of(queue, clock, gap=gaps.append, lived=lived).run())
+    await asked(queue, clock, NOW)
+    lease = await queue.lease(now=clock(), seconds=1)
+    assert lease is not None
+    await queue.complete(lease, unpark=True)
+    clock.now += 3600.0
+    await clock.advance(30.0)
+    await until(lambda: bool(queue.queued()))
+    running.cancel()
+    assert gaps == [pytest.approx(3600.0)]
+
+
+async def test_a_process_that_was_held_up_for_a_while_is_not_late_by_that() -> None:
+    """Steps that take a little longer each, as on a busy host, do not add up; none of them is a gap."""
     clock = ManualClock()
     queue = ClockedQueue(clock)
     gaps: list[float] = []
@@ -108,7 +127,27 @@ async def test_a_host_that_slept_looks_at_once() -> None:
     lease = await queue.lease(now=clock(), seconds=1)
     assert lease is not None
     await queue.complete(lease, unpark=True)
-    clock.now += 3600.0
+    for _ in range(3):
+        assert await queue.tasks() == []
+        await clock.advance(100.0)
+    await until(lambda: bool(queue.queued()))
+    running.cancel()
+    assert gaps == []
+
+
+async def test_a_clock_that_is_put_back_does_not_hide_that_the_host_slept() -> None:
+    """Set right by the network on waking: the time of the process tells, where it counts the sleep."""
+    clock = ManualClock()
+    queue = ClockedQueue(clock)
+    gaps: list[float] = []
+    asleep = 0.0
+    lived = lambda: clock.elapsed + asleep  # noqa: E731 - as short as its neighbours
+    running = asyncio.create_task(poller_of(queue, clock, gap=gaps.append, lived=lived).run())
+    await asked(queue, clock, NOW)
+    lease = await queue.lease(now=clock(), seconds=1)
+    assert lease is not None
+    await queue.complete(lease, unpark=True)
+    asleep = 3600.0
     await clock.advance(30.0)
     await until(lambda: bool(queue.queued()))
     running.cancel()
