@@ -61,12 +61,19 @@ class FluxWebhook:
         self._pauses = pauses
         self._pending: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __call__(self, outcome: Outcome | Surveyed) -> None:
         """Remember what was installed; an addon that waits already is told of once."""
         if isinstance(outcome, Outcome) and outcome.status == "installed" and len(self._pending) < _MAX_PENDING:
             self._pending[outcome.repository] = None
+            self._idle.clear()
             self._wake.set()
+
+    async def settle(self) -> None:
+        """All that was heard so far is delivered, or given up; `run` must run."""
+        await self._idle.wait()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -82,6 +89,7 @@ class FluxWebhook:
                     repository = next(iter(self._pending))
                     del self._pending[repository]
                     await self._deliver(session, repository)
+                self._idle.set()
 
     async def _deliver(self, session: aiohttp.ClientSession, repository: str) -> None:
         addon = repository.rpartition("/")[2]

@@ -36,6 +36,8 @@ _REQUEST_GRACE = 2.0
 _WORK_GRACE = 5.0
 _LAST_GRACE = 2.0
 """Seconds after SIGTERM: for requests, for syncs to end by themselves, what is given back; 10 at most (contract)."""
+_FLUX_GRACE = 2.0
+"""Seconds of these, at most, for FluxCD to hear of the last installations."""
 _TRIM_SECONDS = 3600.0
 _MISSED_GRACE = 10.0
 """Seconds that an event may come after the poll that brought its push: ten times the usual pause of a sender."""
@@ -76,6 +78,7 @@ async def serve(
         control = new_token()
         server = HttpServer(_door(parts, metrics, working, control, tls))
         background: list[asyncio.Task[None]] = []
+        telling = None if flux is None else asyncio.create_task(flux.run(), name="flux")
         try:
             address = await server.start(settings.listen.host, settings.listen.port)
             commands = _url("http", *await server.start_commands())
@@ -92,14 +95,15 @@ async def serve(
             ]
             if tls is not None:
                 background.append(asyncio.create_task(tls.run(), name="certificate"))
-            if flux is not None:
-                background.append(asyncio.create_task(flux.run(), name="flux"))
             if (pause := watchdog_pause()) is not None:
                 background.append(asyncio.create_task(keep_alive(pause), name="watchdog"))
             notify("READY=1")
-            await _until(stop, working, *background)
+            await _until(stop, working, *background, *([] if telling is None else [telling]))
         finally:
+            ended = time.monotonic() + _REQUEST_GRACE + _WORK_GRACE + _LAST_GRACE
             await _shut_down(parts, server, working, background)
+            if flux is not None and telling is not None:
+                await _last_words(flux, telling, min(ended - time.monotonic(), _FLUX_GRACE))
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -289,6 +293,14 @@ async def _shut_down(
         _, stuck = await asyncio.wait({*ending, working, operating}, timeout=_LAST_GRACE)
         if stuck:
             await _leave(parts)
+
+
+async def _last_words(flux: FluxWebhook, telling: "asyncio.Task[None]", seconds: float) -> None:
+    """Let FluxCD hear what was installed at the end, in what is left of the time; it finds the rest by itself."""
+    settling = asyncio.create_task(flux.settle(), name="flux settles")
+    await asyncio.wait({settling, telling}, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+    settling.cancel()
+    telling.cancel()
 
 
 async def _leave(parts: app.Parts) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from receiver import serve
 from receiver.flux import FluxWebhook, hook, signature
 from receiver.secret import Secret, password
 from receiver.sync.outcome import Outcome, Status, Surveyed
@@ -94,6 +95,30 @@ async def test_an_installed_addon_is_told_at_once(flux: Flux) -> None:
         webhook(outcome("ingress-nginx"))
         assert await flux.until(2) == ["monitoring 200", "ingress-nginx 200"]
     assert told[0] == "delivered"
+
+
+async def test_what_was_installed_while_serve_stops_is_told_in_what_is_left_of_the_time(flux: Flux) -> None:
+    """Nobody tells it later: the next start knows of no such outcome."""
+    webhook = FluxWebhook(flux.url, token=secret(), told=lambda _: None, pauses=(0.01, 60.0))
+    telling = asyncio.create_task(webhook.run())
+    webhook(outcome("monitoring"))
+    webhook(outcome("security"))
+    await serve._last_words(webhook, telling, 20.0)
+    assert flux.heard == ["monitoring 200", "security 200"]
+    await asyncio.wait({telling})
+    assert telling.cancelled()
+
+
+async def test_a_flux_that_does_not_answer_does_not_hold_up_the_end(flux: Flux) -> None:
+    """Nor does one that ended with an error."""
+    flux.answers = [503] * 9
+    webhook = FluxWebhook(flux.url, token=secret(), told=lambda _: None, pauses=(60.0,))
+    telling = asyncio.create_task(webhook.run())
+    webhook(outcome("monitoring"))
+    async with asyncio.timeout(10):
+        await serve._last_words(webhook, telling, 0.1)
+        await asyncio.wait({telling})
+        await serve._last_words(webhook, telling, 60.0)
 
 
 async def test_what_fails_is_tried_again_and_then_left_to_the_poll(
