@@ -14,7 +14,7 @@ from receiver.document import Mutable, encode, field, remembered, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import DUPLICATE, Aside, Event, shortened
 from receiver.tasks.ledger import Ledger, bounds, words
-from receiver.tasks.limits import DUPLICATE_WINDOW, LEAST_WEIGHT, Limits, weight
+from receiver.tasks.limits import LEAST_WEIGHT, Limits, weight
 from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Key, Recent
 from receiver.tasks.statements import run_rows, text
@@ -75,7 +75,7 @@ class Intakes:
         """Store ``offers`` in their order; inside the caller's transaction."""
         self.load(connection)
         if self._recent is None:
-            self._recent = _read_recent(connection, self._limits.seen, now=offers[0][1])
+            self._recent = _read_recent(connection, self._limits.seen)
         batch = _Batch()
         receipts = [self._take(connection, self._recent, batch, offer) for offer in offers]
         self._write(connection, batch)
@@ -195,12 +195,12 @@ def _receipt(accepted: int, duplicates: int, new_instance: bool) -> Receipt:  # 
     return Receipt(accepted=accepted, duplicates=duplicates, new_instance=new_instance)
 
 
-def _read_recent(connection: sqlite3.Connection, limit: int, *, now: float) -> Recent:
-    """The identifiers of the newest deliveries, as far back as they make a duplicate."""
+def _read_recent(connection: sqlite3.Connection, limit: int) -> Recent:
+    """The identifiers of the newest deliveries."""
     found: list[tuple[Key, float]] = []
     with closing(connection.execute(text("recent"))) as rows:
         for sender, received, events in rows:
-            if len(found) >= limit or now - received >= DUPLICATE_WINDOW:
+            if len(found) >= limit:
                 break
             found += [
                 ((sender, event.event_id), received)

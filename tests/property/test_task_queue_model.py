@@ -17,6 +17,7 @@ from receiver.errors import QueueError
 from receiver.tasks.journal import Arrival, Event, Kept, Wanted
 from receiver.tasks.limits import Limits
 from receiver.tasks.memory import MemoryQueue
+from receiver.tasks.recent import Recent
 from receiver.tasks.sqlite import SqliteQueue
 from receiver.tasks.task import EVERYTHING, Lease, Trigger
 from tests.support.deliveries import intake
@@ -145,9 +146,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """What is durable is all there is."""
+        """What is durable is all there is; of identifiers, those of the deliveries that the journal keeps."""
         self.loop.run_until_complete(self.durable.close())
         self.durable = self.loop.run_until_complete(SqliteQueue.open(self.folder / "q.db", limits=LIMITS))
+        self.memory._recent = Recent(LIMITS.seen)
+        for delivery in self.memory._bodies.values():
+            for event in delivery.events:
+                if event.left_out is None and event.event_id is not None:
+                    self.memory._recent.add((delivery.sender, event.event_id), delivery.received)
 
     @invariant()
     def hold_the_same(self) -> None:

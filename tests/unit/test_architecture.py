@@ -42,7 +42,9 @@ PURE = (
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.journal",
+    "receiver.tasks.limits",
     "receiver.tasks.queue",
+    "receiver.tasks.recent",
     "receiver.tasks.task",
     "receiver.webhook",
 )

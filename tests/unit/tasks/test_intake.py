@@ -46,18 +46,6 @@ def test_after_a_start_the_newest_identifiers_are_known(connection: sqlite3.Conn
     assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 1, 0, 0]
 
 
-def test_after_a_start_no_more_is_read_than_can_make_a_duplicate(connection: sqlite3.Connection) -> None:
-    """A registry that pushes once a day has a journal of years."""
-    intakes = desk(Limits())
-    for days in range(5):
-        intakes.ingest(connection, [(intake(event(event_id=str(days)), received=NOW + days * 86400), NOW)])
-    connection.execute("UPDATE indexed SET up_to = (SELECT max(id) + 1 FROM delivery)")
-    connection.execute("UPDATE delivery SET events = 'never read' WHERE received < ?", [NOW + 3 * 86400])
-    now = NOW + 4 * 86400 + 1
-    (again,) = desk(Limits()).ingest(connection, [(intake(event(event_id="4"), received=now), now)])
-    assert getattr(again, "duplicates", None) == 1
-
-
 def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
     """Two a sender."""
     intakes = desk(Limits(instances=2))
