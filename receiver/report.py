@@ -8,7 +8,7 @@ if TYPE_CHECKING:  # commands that only pack and push need the words, and nothin
 
     from receiver.sync.importing import Imported
     from receiver.sync.operations import Changed
-    from receiver.sync.outcome import Outcome
+    from receiver.sync.outcome import Outcome, Surveyed
 
 
 def describe(outcome: "Outcome") -> tuple[int, str]:
@@ -59,6 +59,12 @@ def describe_import(imported: "Imported") -> tuple[int, str]:
         logging.INFO,
         f"{imported.repository}: imported {tag} ({_short(imported.digest)}), {imported.files} files{kept}",
     )
+
+
+def describe_look(surveyed: "Surveyed") -> str:
+    """What a look at everything came to, for who was told that it was one."""
+    absent = f", {len(surveyed.absent)} of them not in the registry" if surveyed.absent else ""
+    return f"{len(surveyed.changed)} changed, {surveyed.unchanged} unchanged{absent}"
 
 
 def summary(outcomes: "Iterable[Outcome]", *, unchanged: int = 0) -> tuple[int, int, int]:

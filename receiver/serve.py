@@ -16,7 +16,7 @@ from receiver.flux import FluxWebhook
 from receiver.lock import Holder, StateLock, new_token
 from receiver.metrics import Metrics
 from receiver.registry.location import Location
-from receiver.report import describe, describe_change, describe_import
+from receiver.report import describe, describe_change, describe_import, describe_look
 from receiver.server.app import Door, HttpServer
 from receiver.server.connections import Limits
 from receiver.server.tls import ServerTls, TlsFiles
@@ -250,7 +250,7 @@ class _Reporter:
             return
         self._metrics.polled(surveyed.started + surveyed.duration)
         level = logging.INFO if surveyed.changed else logging.DEBUG
-        _log.log(level, "looked at everything: %d changed, %d unchanged", len(surveyed.changed), surveyed.unchanged)
+        _log.log(level, "looked at everything: %s", describe_look(surveyed))
 
 
 async def _trim(queue: SqliteQueue, settings: Settings) -> None:

@@ -13,6 +13,11 @@ from receiver.tasks.journal import Activity, Journal
 
 _log = logging.getLogger(__name__)
 
+LOOKED = "looked"
+"""The outcome of a poll that could compare."""
+_SAME_FAILURE = 3600.0
+"""Seconds in which a poll that fails as the one before is not written down again: an outage has thousands of them."""
+
 Deed = Outcome | Surveyed | Changed | Verified | Imported
 
 
@@ -33,14 +38,26 @@ class Chronicle:
         self._clock = clock
         self._told: list[Activity] = []
         self._writing: asyncio.Task[None] | None = None
+        self._failed: tuple[str | None, float] = (None, 0.0)
+        """How the last poll failed, and when that was written."""
 
     def __call__(self, deed: Deed) -> None:
         """Write it down, soon."""
         if isinstance(deed, Verified) and not deed.repaired and deed.error is None:
             return  # a look changes nothing
+        if isinstance(deed, Surveyed) and self._is_told(deed):
+            return
         self._told.append(written(deed, at=self._clock()))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(), name="chronicle")
+
+    def _is_told(self, polled: Surveyed) -> bool:
+        """Whether ``polled`` failed as the one before, which was written down not long ago."""
+        error, at = self._failed
+        if polled.error is not None and polled.error == error and abs(self._clock() - at) < _SAME_FAILURE:
+            return True
+        self._failed = (polled.error, self._clock())
+        return False
 
     async def settle(self) -> None:
         """All that was told is written."""
@@ -62,7 +79,7 @@ def written(deed: Deed, *, at: float) -> Activity:
     if isinstance(deed, Outcome):
         return Activity(at=at, kind="sync", outcome=deed.status, repository=str(deed.repository), document=document)
     if isinstance(deed, Surveyed):
-        outcome = "failed" if deed.error is not None else "looked"
+        outcome = "failed" if deed.error is not None else LOOKED
         return Activity(at=at, kind="poll", outcome=outcome, repository=None, document=document)
     if isinstance(deed, Imported):
         outcome = "imported" if deed.status == "installed" else "not imported"

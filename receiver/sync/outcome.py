@@ -88,7 +88,18 @@ class Surveyed(Value, frozen=True):
     drifted: tuple[str, ...] = ()
     """Those among them whose files have changed: the release that is installed is to be installed again."""
     unchanged: int = 0
+    """Those that need none: also where the registry was not asked, or had nothing."""
+    held: tuple[str, ...] = ()
+    """Those about which the registry was not asked, because a person holds them."""
+    fresh: tuple[str, ...] = ()
+    """Those about which it was not asked again: a sync had just looked at them."""
+    absent: tuple[str, ...] = ()
+    """Those that it did not have, or without a tag that qualifies; what is installed of them stays."""
     error: str | None = None
     """Why nothing could be compared at all."""
     turn: int = 0
     """As of an `Outcome`."""
+
+    def has_asked(self, repository: str) -> bool:
+        """Whether the registry was asked about ``repository``, as far as it is known."""
+        return repository not in self.held and repository not in self.fresh

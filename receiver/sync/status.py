@@ -95,7 +95,8 @@ class Facts(Value, frozen=True):
     holds: Mapping[str, HoldFacts] = field(default_factory=dict)
     events: Mapping[str, EventFacts] = field(default_factory=dict)
     syncs: Mapping[str, SyncFacts] = field(default_factory=dict)
-    last_poll: float | None = None
+    looks: Mapping[str, float] = field(default_factory=dict)
+    """When each was last compared with the registry."""
     next_poll: float | None = None
     named: str | None = None
     """A repository that was asked for by name: it has a row whether or not anything is known of it."""
@@ -118,8 +119,6 @@ def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus
     queued, parked = tasks.get(State.QUEUED), tasks.get(State.PARKED)
     failed = next((task for task in (queued, parked) if task is not None and task.error), None)
     error = failed.error if failed is not None else None
-    sync = facts.syncs.get(name)
-    looks = [when for when in (sync.ended if sync is not None else None, facts.last_poll) if when is not None]
     return AddonStatus(
         repository=name,
         standing=_standing(installed, desired, tasks, held=hold is not None),
@@ -131,8 +130,8 @@ def _status(name: str, facts: Facts, tasks: Mapping[State, Task]) -> AddonStatus
         error=error or (desired.error if desired else None),
         remedy=_remedy(name, failed),
         last_event=facts.events.get(name),
-        last_sync=sync,
-        last_look=max(looks, default=None),
+        last_sync=facts.syncs.get(name),
+        last_look=facts.looks.get(name),
         next_look=queued.due if queued else facts.next_poll,
     )
 

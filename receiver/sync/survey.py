@@ -27,6 +27,9 @@ class _Tally(Mutable):
     changed: list[str]
     drifted: list[str]
     unchanged: int
+    held: list[str]
+    fresh: list[str]
+    absent: list[str]
 
 
 class Survey:
@@ -90,7 +93,7 @@ class Survey:
         # A listing that has shrunk is not believed: what is installed from a repository that is gone stays.
         installed = self._parsed(await self._syncer.installed_from(self._prefix))
         listed |= {repository.name: repository for repository in installed}
-        tally = _Tally(changed=[], drifted=[], unchanged=0)
+        tally = _Tally(changed=[], drifted=[], unchanged=0, held=[], fresh=[], absent=[])
         gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
             for name, repository in sorted(listed.items()):
@@ -101,6 +104,9 @@ class Survey:
             changed=tuple(sorted(tally.changed)),
             drifted=tuple(sorted(tally.drifted)),
             unchanged=tally.unchanged,
+            held=tuple(sorted(tally.held)),
+            fresh=tuple(sorted(tally.fresh)),
+            absent=tuple(sorted(tally.absent)),
         )
 
     async def desired(self, names: Collection[str]) -> dict[str, DesiredFacts]:
@@ -121,12 +127,13 @@ class Survey:
     async def _compare(self, repository: AddonRepository, tally: _Tally, gate: asyncio.Semaphore, *, ask: bool) -> None:
         async with gate:
             try:
-                current = await self._is_current(repository, ask=ask)
+                current = await self._is_current(repository, tally, ask=ask)
                 drifted = current and self._repair_drift and await self._syncer.has_drifted(repository)
             except NotInRegistry as error:
                 # Registries go on listing a repository whose last tag was deleted; what is installed stays.
                 _log.debug("%s: %s", repository, error)
                 tally.unchanged += 1
+                tally.absent.append(repository.name)
             except ReceiverError as error:
                 # Its own task will try again, with its own delays, and show in the status.
                 _log.debug("%s cannot be compared: %s", repository, error)
@@ -139,12 +146,14 @@ class Survey:
                 if drifted:
                     tally.drifted.append(repository.name)
 
-    async def _is_current(self, repository: AddonRepository, *, ask: bool) -> bool:
+    async def _is_current(self, repository: AddonRepository, tally: _Tally, *, ask: bool) -> bool:
         record = await self._syncer.record(repository)
-        if not ask or (record is not None and record.hold is not None):
-            # What the registry has does not matter, or is known: only that what is installed is there.
-            return record is None or await self._syncer.is_present(record)
-        return await self._syncer.is_current(await self._syncer.look(repository))
+        is_held = record is not None and record.hold is not None
+        if ask and not is_held:
+            return await self._syncer.is_current(await self._syncer.look(repository))
+        # What the registry has does not matter, or is known: only that what is installed is there.
+        (tally.held if is_held else tally.fresh).append(repository.name)
+        return record is None or await self._syncer.is_present(record)
 
     def _parsed(self, names: Collection[str]) -> list[AddonRepository]:
         return [repository for name in sorted(names) if (repository := self._parse(name)) is not None]

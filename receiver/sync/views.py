@@ -8,7 +8,7 @@ from receiver.catalog.record import KeptRelease
 from receiver.document import Moment, Value
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Outcome
 from receiver.sync.ports import Catalogue, Clock
 from receiver.sync.recall import Recall
 from receiver.sync.request import (
@@ -21,7 +21,16 @@ from receiver.sync.request import (
     ViewRequest,
     WhyRequest,
 )
-from receiver.sync.seen import event_facts, first_announcements, last_seen, sync_facts, sync_of
+from receiver.sync.seen import (
+    event_facts,
+    first_announcements,
+    last_seen,
+    look_times,
+    outcome_of,
+    poll_of,
+    sync_facts,
+    sync_of,
+)
 from receiver.sync.status import (
     AddonStatus,
     DesiredFacts,
@@ -141,15 +150,17 @@ class Views:
         name = None if addon is None else str(AddonRepository.named(addon, prefix=self._prefix).name)
         tasks = [task for task in await self._queue.tasks() if name in {None, task.repository}]
         installed, holds = await asyncio.to_thread(self._local, name)
-        polled = await self._last_poll()
+        polled = poll_of(await self._recall.look())
         names = {*installed, *holds, *(task.repository for task in tasks), *([] if name is None else [name])}
         names -= {EVERYTHING}
         desired = await self._asked(names, discover=name is None) if ask else {}
         names |= set(desired)
         latest = await self._recall.latest(names)
         syncs = {name: sync for name, found in latest.items() if (sync := sync_of(found)) is not None}
+        found = await self._recall.looks(names)
+        looks = {name: look for name, done in found.items() if (look := outcome_of(done)) is not None}
         if not ask:
-            desired = last_seen(installed, syncs, polled)
+            desired = last_seen(installed, looks, polled)
         facts = Facts(
             installed=installed,
             desired=desired,
@@ -157,7 +168,7 @@ class Views:
             holds=holds,
             events={name: event for name, found in latest.items() if (event := event_facts(name, found)) is not None},
             syncs={name: sync_facts(latest[name], sync) for name, sync in syncs.items()},
-            last_poll=polled.started + polled.duration if polled is not None else None,
+            looks=look_times(names, looks, polled),
             next_poll=self.next_poll(),
             named=name,
         )
@@ -323,15 +334,6 @@ class Views:
         except InvalidNameError:
             return False
         return True
-
-    async def _last_poll(self) -> Surveyed | None:
-        """The last poll that could compare."""
-        page = await self._journal.entries(Wanted(kind="poll"), limit=10)
-        for entry in page.entries:
-            polled = read(entry.activity) if isinstance(entry, Done) else None
-            if isinstance(polled, Surveyed) and polled.error is None:
-                return polled
-        return None
 
 
 def _parked(task: Task) -> Parked:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from receiver.errors import ReceiverError
-from receiver.report import describe_change
+from receiver.report import describe_change, describe_look
 from receiver.server.control import Commands
 from receiver.server.session import Session
 from receiver.sync.engine import Report
@@ -157,7 +157,7 @@ def said(report: Report) -> Notice | None:
 def _surveyed(surveyed: Surveyed) -> Notice:
     if surveyed.error is not None:
         return Notice("bad", f"the registry could not be looked through: {surveyed.error}")
-    return Notice("good", f"looked at all addons: {len(surveyed.changed)} changed, {surveyed.unchanged} unchanged")
+    return Notice("good", f"looked at all addons: {describe_look(surveyed)}")
 
 
 def _replayed(replayed: Replayed) -> Notice:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from receiver.report import describe_import, size
+from receiver.report import describe_import, describe_look, size
 from receiver.server.page.board import ASKED, Tone
 from receiver.sync.chronicle import read
 from receiver.sync.importing import Imported
@@ -176,7 +176,7 @@ def _synced(outcome: Outcome) -> tuple[str, tuple[str, ...]]:
 def _surveyed(surveyed: Surveyed) -> tuple[str, tuple[str, ...]]:
     if surveyed.error is not None:
         return surveyed.error, ("it will be tried again",)
-    return f"at all addons: {len(surveyed.changed)} changed, {surveyed.unchanged} unchanged", ()
+    return f"at all addons: {describe_look(surveyed)}", ()
 
 
 def _short(digest: str | None) -> str:

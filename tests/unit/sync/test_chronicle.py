@@ -176,3 +176,25 @@ async def test_what_is_told_while_it_writes_is_written_too() -> None:
 async def test_nothing_to_write_is_settled_at_once() -> None:
     """Also before anything was told."""
     await Chronicle(MemoryQueue(), clock=lambda: NOW).settle()
+
+
+async def test_an_outage_is_written_down_once_an_hour() -> None:
+    """Polls that fail alike are one entry; another error, and what comes after it, are others."""
+    world = World()
+    for pause, error in (
+        (0, "down"),
+        (30, "down"),
+        (30, "denied"),
+        (30, "down"),
+        (3601, "down"),
+        (5, None),
+        (5, "down"),
+    ):
+        await world.clock.advance(pause)
+        world.chronicle(Surveyed(started=world.clock(), duration=0.0, error=error))
+    await world.chronicle.settle()
+    found = [
+        (entry.activity.at - NOW, entry.activity.outcome) for entry in await entries(world) if isinstance(entry, Done)
+    ]
+    assert [at for at, _ in found] == [0, 60, 90, 3691, 3696, 3701]
+    assert [outcome for _, outcome in found] == ["failed"] * 4 + ["looked", "failed"]

@@ -1,12 +1,16 @@
 """What is remembered of each addon is what the journal would say."""
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import pytest
 
 from receiver.sync import recall
+from receiver.sync.chronicle import written
+from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.recall import Recall
 from receiver.tasks.journal import Activity, Aside, Event, Latest
+from receiver.tasks.task import Trigger
 from tests.support.sync_fakes import NOW, ClockedQueue, ManualClock
 
 
@@ -76,3 +80,42 @@ async def test_after_a_flood_everything_is_asked_anew(monkeypatch: pytest.Monkey
     assert await found.latest(["addons/a"]) == await journal.latest(["addons/a"])
     await sync(journal, "addons/a", "failed")
     assert await found.latest(["addons/a"]) == await journal.latest(["addons/a"])
+
+
+async def looked(journal: Counting, name: str, status: Literal["absent", "failed"]) -> None:
+    """Write down a sync: the registry answered the absent ones."""
+    outcome = Outcome(
+        repository=name, status=status, trigger=Trigger.POLL, asked=NOW, started=NOW, duration=0.0, error="x"
+    )
+    await journal.record([written(outcome, at=NOW)])
+
+
+async def polled(journal: Counting, error: str | None = None) -> None:
+    await journal.record([written(Surveyed(started=NOW, duration=0.0, error=error), at=NOW)])
+
+
+@pytest.mark.parametrize("most", [2, 512])
+async def test_the_last_look_is_found_behind_all_that_could_not_ask(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Of an addon and of all, whether it is remembered or the journal is asked anew after a flood."""
+    monkeypatch.setattr(recall, "_MOST_NEWS", most)
+    monkeypatch.setattr(recall, "_POLLS", 2)
+    journal = Counting()
+    found, later = Recall(journal), Recall(journal)
+    assert (await found.look(), await found.looks(["addons/a"])) == (None, {})
+    await looked(journal, "addons/a", "absent")
+    await polled(journal)
+    seen = await found.look(), await found.looks(["addons/a", "addons/b"])
+    assert seen[0] is not None
+    assert list(seen[1]) == ["addons/a"]
+    for number in range(5):
+        await looked(journal, "addons/a", "failed")
+        await polled(journal, f"down {number}")
+        assert (await found.look(), await found.looks(["addons/a", "addons/b"])) == seen
+    assert (await later.look(), await later.looks(["addons/a", "addons/b"])) == seen
+    await polled(journal)
+    await looked(journal, "addons/a", "absent")
+    for one in (found, later):
+        newer = await one.look(), (await one.looks(["addons/a"]))["addons/a"]
+        assert newer[0] is not None
+        assert newer[0].id > seen[0].id
+        assert newer[1].id > seen[1]["addons/a"].id

@@ -26,7 +26,11 @@ async def test_changed_unchanged_absent_and_failed_are_told_apart() -> None:
     world.registry.tagged["charts/other"] = {}
     surveyed = await world.survey.run()
     assert surveyed == Surveyed(
-        started=world.clock(), duration=0.0, changed=("addons/broken", "addons/new"), unchanged=2
+        started=world.clock(),
+        duration=0.0,
+        changed=("addons/broken", "addons/new"),
+        unchanged=2,
+        absent=("addons/empty",),
     )
     assert world.catalogue.releases == []
 
@@ -104,6 +108,8 @@ async def test_a_held_addon_is_left_alone_while_it_is_there() -> None:
     looks = world.registry.looks("monitoring")
     surveyed = await world.survey.run()
     assert (surveyed.changed, surveyed.unchanged, world.registry.looks("monitoring")) == ((), 1, looks)
+    assert surveyed.held == ("addons/monitoring",)
+    assert not surveyed.has_asked("addons/monitoring")
 
 
 async def test_a_held_addon_that_is_gone_is_brought_back_as_it_was() -> None:

@@ -17,6 +17,7 @@ from receiver.sync.request import (
     PollRequest,
     ReplayRequest,
     Request,
+    RollbackRequest,
     StatusRequest,
     SyncRequest,
     WhyRequest,
@@ -125,6 +126,104 @@ async def test_a_poll_that_could_not_look_tells_nothing() -> None:
         row = await status(world)
     assert row.desired is not None
     assert (row.desired.as_of, row.last_look) == (NOW, NOW)
+
+
+async def test_a_poll_that_did_not_ask_about_a_held_addon_tells_nothing_of_it() -> None:
+    """The registry wants what the last look saw, and not what a person went back to."""
+    async with at_work() as world:
+        world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        second = world.registry.push("monitoring", b"two", tag="v2.0.0")
+        await world.clock.advance(60.0)
+        await done(world, SyncRequest(addons=("monitoring",)))
+        await world.clock.advance(60.0)
+        await done(world, RollbackRequest(addon="monitoring"))
+        await world.clock.advance(60.0)
+        await done(world, PollRequest())
+        row = await status(world)
+    assert row.installed is not None
+    assert row.desired is not None
+    assert (row.standing, row.installed.tag) == ("held", "v1.0.0")
+    assert (row.desired.tag, row.desired.digest, row.desired.as_of) == ("v2.0.0", str(second), NOW + 60)
+    assert row.last_look == NOW + 60
+
+
+async def test_a_poll_that_did_not_find_a_repository_says_so() -> None:
+    """What is installed stays, and is not what the registry wants; once pushed again, it is."""
+    async with at_work() as world:
+        digest = world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        del world.registry.tagged[NAME]
+        await world.clock.advance(60.0)
+        await done(world, PollRequest())
+        row = await status(world)
+        world.registry.push("monitoring")
+        await world.clock.advance(60.0)
+        await done(world, PollRequest())
+        again = await status(world)
+    assert row.desired is not None
+    assert (row.standing, row.desired.digest, row.desired.as_of, row.last_look) == (
+        "unknown",
+        None,
+        NOW + 60,
+        NOW + 60,
+    )
+    assert "not in the registry" in (row.error or "")
+    assert again.desired is not None
+    assert (again.standing, again.desired.digest, again.error) == ("current", str(digest), None)
+
+
+async def test_a_sync_that_found_no_repository_says_so_too() -> None:
+    """It has asked; what an earlier poll found is older."""
+    async with at_work() as world:
+        world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)), PollRequest())
+        del world.registry.tagged[NAME]
+        await world.clock.advance(60.0)
+        await done(world, SyncRequest(addons=("monitoring",)))
+        row = await status(world)
+    assert (row.standing, row.last_look) == ("unknown", NOW + 60)
+    assert row.error == "addons/monitoring is not in the registry"
+
+
+async def test_a_sync_that_could_not_ask_is_no_look() -> None:
+    """The registry was away: nothing was compared."""
+    async with at_work() as world:
+        world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        await world.clock.advance(60.0)
+        world.fail("tags", "monitoring", Unavailable("down"))
+        await done(world, SyncRequest(addons=("monitoring",)))
+        row = await status(world)
+    assert row.last_sync is not None
+    assert (row.last_sync.outcome, row.last_sync.ended) == ("failed", NOW + 60)
+    assert row.desired is not None
+    assert (row.last_look, row.desired.as_of, row.desired.tag) == (NOW, NOW, "v1.0.0")
+
+
+async def test_an_outage_does_not_hide_the_last_poll_that_could_look() -> None:
+    """However many failed since, with another error each, and for who begins in the middle of it."""
+    async with at_work() as world:
+        world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        await world.clock.advance(60.0)
+        await done(world, PollRequest())
+        for number in range(250):
+            world.registry.errors["repositories", ""] = Unavailable(f"down {number}")
+            await world.clock.advance(10.0)
+            await done(world, PollRequest())
+        views = Views(
+            queue=world.queue,
+            journal=world.queue,
+            catalogue=world.catalogue,
+            survey=world.survey,
+            prefix=PREFIX,
+            clock=world.clock,
+        )
+        for asked in (world.views, views):
+            (row,) = await asked.statuses("monitoring", ask=False)
+            assert row.desired is not None
+            assert (row.standing, row.desired.as_of, row.last_look) == ("current", NOW + 60, NOW + 60)
 
 
 async def test_the_next_look_is_that_of_its_task_or_the_next_poll() -> None:

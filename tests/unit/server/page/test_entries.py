@@ -100,6 +100,12 @@ def test_what_concerned_nobody_is_one_line_in_a_row() -> None:
         (outcome(status="failed", error="it broke", parked=True), "failed", "bad", "it broke"),
         (outcome(status="absent", error="no tag"), "absent", "warn", "no tag"),
         (Surveyed(started=1.0, duration=1.0, unchanged=3), "looked", "plain", "at all addons: 0 changed, 3 unchanged"),
+        (
+            Surveyed(started=1.0, duration=1.0, unchanged=3, absent=("addons/a",)),
+            "looked",
+            "plain",
+            "at all addons: 0 changed, 3 unchanged, 1 of them not in the registry",
+        ),
         (Surveyed(started=1.0, duration=1.0, error="away"), "failed", "bad", "away"),
         (Changed(repository="addons/a", action="held", tag="v1"), "held", "held", "v1"),
         (Changed(repository="addons/a", action="discarded"), "discarded", "plain", "by a person"),
