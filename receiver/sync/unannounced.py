@@ -16,8 +16,8 @@ from receiver.sync.syncer import Desired, Syncer
 from receiver.tasks.journal import Arrival, Done, Event, Journal, Wanted, concerns
 from receiver.tasks.task import Trigger
 
-_MOST_ARRIVALS = 512
-"""Of an addon, the newest first, in which a push is looked for."""
+_ARRIVALS = 512
+"""Of an addon, the newest first, that are read at once while a push is looked for."""
 _MOST_TAGS = 20
 """Newer tags of an addon that are looked at besides the wanted one."""
 _MOST_SYNCS = 64
@@ -83,15 +83,14 @@ class Unannounced:
         except NotInRegistry:
             return []  # the last tag was deleted; what is installed stays
         record = await self._syncer.record(repository)
-        page = await self._journal.entries(Wanted(repository=repository.name, arrivals=True), limit=_MOST_ARRIVALS)
-        arrivals = [entry for entry in page.entries if isinstance(entry, Arrival)]
-        announced = _announced(repository, arrivals)
+        announced = _Announced(self._journal, repository)
+        await announced.read_more()
         if await self._is_older_than_the_journal(record, desired, oldest):
             return []
         found = []
-        for tag in _suspects(desired, announced):
+        for tag in _suspects(desired, announced.events):
             digest = await self._digest(desired, tag)
-            if digest is not None and not any(_announces(event, tag, digest) for event in announced):
+            if digest is not None and not await announced.has(tag, digest):
                 found.append(_push(repository, desired, record, tag, digest))
         return found
 
@@ -129,15 +128,43 @@ async def _all_or_none(looks: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-def _announced(repository: AddonRepository, arrivals: Sequence[Arrival]) -> list[Event]:
-    """The events for ``repository`` that senders have sent; what a person replayed announces nothing."""
-    return [
-        event
-        for arrival in arrivals
-        if arrival.verdict != "replayed"
-        for event in arrival.events
-        if concerns(event, repository.name)
-    ]
+class _Announced:
+    """The events for a repository that senders have sent, the newest first; what a person replayed announces nothing.
+
+    Read as far back as it takes to find one: that none is there is only true of all of them.
+    """
+
+    def __init__(self, journal: Journal, repository: AddonRepository) -> None:
+        self._journal = journal
+        self._wanted = Wanted(repository=repository.name, arrivals=True)
+        self._name = str(repository.name)
+        self._before: int | None = None
+        self._has_more = True
+        self.events: list[Event] = []
+        """Those that were read."""
+
+    async def has(self, tag: str, digest: str) -> bool:
+        """Whether one announced this push."""
+        looked_at = 0
+        while True:
+            if any(_announces(event, tag, digest) for event in self.events[looked_at:]):
+                return True
+            if not self._has_more:
+                return False
+            looked_at = len(self.events)
+            await self.read_more()
+
+    async def read_more(self) -> None:
+        """Read a page."""
+        page = await self._journal.entries(self._wanted, limit=_ARRIVALS, before=self._before)
+        self._before, self._has_more = page.before, page.before is not None
+        self.events += [
+            event
+            for arrival in page.entries
+            if isinstance(arrival, Arrival) and arrival.verdict != "replayed"
+            for event in arrival.events
+            if concerns(event, self._name)
+        ]
 
 
 def _suspects(desired: Desired, announced: Sequence[Event]) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from receiver.errors import AccessDenied, NotInRegistry, Unavailable
 from receiver.oci.digest import Digest
+from receiver.sync import unannounced
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.request import MissedRequest, PollRequest, Request, SyncRequest
@@ -127,6 +128,19 @@ async def test_what_a_poll_or_a_person_brought_was_missed_all_the_same(request_:
     await installed(world, request_)
     found = [report for report in await reports(world, MissedRequest()) if isinstance(report, MissedPush)]
     assert [(push.state, push.installed) for push in found] == [("installed", NOW)]
+
+
+async def test_an_announcement_is_found_however_many_came_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy addon: other tags of it are pushed all day. What none announced is still missed."""
+    monkeypatch.setattr(unannounced, "_ARRIVALS", 8)
+    world = World()
+    digest = world.registry.push("monitoring")
+    await announced(world, digest)
+    for number in range(20):
+        await world.announce("monitoring", tag=f"nightly-{number}", event_id=f"e{number}")
+    assert await missed(world) == []
+    world.registry.push("monitoring", b"two", tag="v1.1.0")
+    assert await missed(world) == [("monitoring", "v1.1.0", "not installed")]
 
 
 async def test_what_was_installed_before_the_journal_began_is_none() -> None:
