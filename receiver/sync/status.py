@@ -35,6 +35,8 @@ class DesiredFacts(Value, frozen=True):
     tag: str | None = None
     digest: str | None = None
     error: str | None = None
+    error_kind: str | None = None
+    """Name of its class in `receiver.errors`, where the registry was asked just now."""
     as_of: Moment | None = None
     """When the registry said so; None: just now."""
 

@@ -118,7 +118,7 @@ class Survey:
                 try:
                     desired = await self._syncer.look(AddonRepository.parse(name, prefix=self._prefix))
                 except ReceiverError as error:
-                    return DesiredFacts(error=str(error))
+                    return DesiredFacts(error=str(error), error_kind=type(error).__name__)
                 return DesiredFacts(tag=desired.choice.tag, digest=str(desired.digest))
 
         facts = await asyncio.gather(*(ask(name) for name in names))

@@ -8,7 +8,7 @@ from receiver.catalog.record import KeptRelease
 from receiver.document import Moment, Value
 from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.chronicle import read
-from receiver.sync.outcome import Outcome
+from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Catalogue, Clock
 from receiver.sync.recall import Recall
 from receiver.sync.request import (
@@ -88,7 +88,7 @@ class QueueHealth(Value, frozen=True):
     journal: Health
 
 
-View = AddonStatus | Story | ReleaseFacts | Arrival | Done | Parked | Task | QueueHealth
+View = AddonStatus | Surveyed | Story | ReleaseFacts | Arrival | Done | Parked | Task | QueueHealth
 
 
 class Views:
@@ -133,7 +133,8 @@ class Views:
     ) -> Sequence[View]:
         match request:
             case StatusRequest():
-                return await self.statuses(request.addon, ask=request.ask)
+                found, failure = await self._statuses(request.addon, ask=request.ask)
+                return found if failure is None else [*found, failure]
             case WhyRequest():
                 return [await self.story(request.addon)]
             case HistoryRequest():
@@ -147,13 +148,19 @@ class Views:
 
     async def statuses(self, addon: str | None = None, *, ask: bool) -> list[AddonStatus]:
         """Where ``addon`` stands, or each; without ``ask``, what is desired is what was last seen."""
+        found, _ = await self._statuses(addon, ask=ask)
+        return found
+
+    async def _statuses(self, addon: str | None, *, ask: bool) -> tuple[list[AddonStatus], Surveyed | None]:
+        """The rows; and, where the registry could not say which addons it has, why: others may be missing."""
+        started = self._clock()
         name = None if addon is None else str(AddonRepository.named(addon, prefix=self._prefix).name)
         tasks = [task for task in await self._queue.tasks() if name in {None, task.repository}]
         installed, holds = await asyncio.to_thread(self._local, name)
         polled = poll_of(await self._recall.look())
         names = {*installed, *holds, *(task.repository for task in tasks), *([] if name is None else [name])}
         names -= {EVERYTHING}
-        desired = await self._asked(names, discover=name is None) if ask else {}
+        desired, error = await self._asked(names, discover=name is None) if ask else ({}, None)
         names |= set(desired)
         latest = await self._recall.latest(names)
         syncs = {name: sync for name, found in latest.items() if (sync := sync_of(found)) is not None}
@@ -172,7 +179,8 @@ class Views:
             next_poll=self.next_poll(),
             named=name,
         )
-        return statuses(facts)
+        failure = None if error is None else Surveyed(started=started, duration=self._clock() - started, error=error)
+        return statuses(facts), failure
 
     async def story(self, addon: str) -> Story:
         """All about ``addon``."""
@@ -318,15 +326,18 @@ class Views:
                 )
         return installed, holds
 
-    async def _asked(self, names: Collection[str], *, discover: bool) -> dict[str, DesiredFacts]:
-        """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too."""
+    async def _asked(self, names: Collection[str], *, discover: bool) -> tuple[Mapping[str, DesiredFacts], str | None]:
+        """What the registry wants of ``names`` and, with ``discover``, of all that it lists; errors are facts too.
+
+        Besides, why it could not list any.
+        """
         found = dict.fromkeys(name for name in names if self._is_addon(name))
         if discover:
             try:
                 found |= {str(repository.name): None for repository in await self._survey.discover()}
             except ReceiverError as error:
-                return {name: DesiredFacts(error=str(error)) for name in found}
-        return await self._survey.desired(list(found))
+                return {name: DesiredFacts(error=str(error)) for name in found}, str(error)
+        return await self._survey.desired(list(found)), None
 
     def _is_addon(self, name: str) -> bool:
         try:

@@ -79,7 +79,7 @@ def show(listing: str, number: int) -> None:
     rows = range(number)
     match listing:
         case "status":
-            status._print([addon(row) for row in rows], PATH)
+            status._print([addon(row) for row in rows], PATH, asked=True)
         case "status-one":
             status._print_one(addon(number), PATH)
         case "events":
@@ -102,7 +102,8 @@ def show(listing: str, number: int) -> None:
                         repository=repository(row), tag="v1.2.3", digest=DIGEST, state="not installed", installed=None
                     )
                     for row in rows
-                ]
+                ],
+                whole=True,
             )
         case "why":
             steps = (

@@ -44,7 +44,7 @@ def command(and_sync: bool, output: str, **options: Any) -> int:
 
     run(settings, MissedRequest(sync=and_sync), command="missed", report=add)
     if output == "text":
-        _print(pushes)
+        _print(pushes, whole=not results.errors)
     if and_sync:
         return results.finish(output, more={"missed": outward(pushes)})
     if output == "json":
@@ -52,9 +52,10 @@ def command(and_sync: bool, output: str, **options: Any) -> int:
     return 1 if results.errors else 0
 
 
-def _print(pushes: list[MissedPush]) -> None:
+def _print(pushes: list[MissedPush], *, whole: bool) -> None:
+    """``whole``: the registry could be asked about every addon."""
     if not pushes:
-        print_table(("no push was missed",), [])
+        print_table(("no push was missed" if whole else "not known: the registry could not be asked",), [])
         return
     now = time.time()
     print_table(
@@ -70,3 +71,5 @@ def _print(pushes: list[MissedPush]) -> None:
             for push in pushes
         ],
     )
+    if not whole:
+        click.echo("there may be more: not every addon could be compared with the registry")

@@ -1,5 +1,6 @@
 """``addon-sync status``."""
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
+from receiver.catalog.layout import DIGESTS
 from receiver.cli.command import Command
 from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
@@ -15,9 +17,13 @@ from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
 from receiver.cli.terminal import State
 from receiver.document import outward
+from receiver.errors import NotInRegistry, NotInstalled
 from receiver.sync.engine import Report
+from receiver.sync.outcome import Surveyed
 from receiver.sync.request import StatusRequest
 from receiver.sync.status import AddonStatus, EventFacts
+
+_log = logging.getLogger(__name__)
 
 
 @click.command("status", cls=Command)
@@ -39,25 +45,48 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
     settings = load_settings(options, output=output, local=offline)
     if addon is not None:
         AddonRepository.named(addon, prefix=settings.repository_prefix)
-    rows: list[AddonStatus] = []
+    rows, failures = list[AddonStatus](), list[Surveyed]()
 
     def add(report: Report) -> None:
         if isinstance(report, AddonStatus):
             rows.append(report)
+        elif isinstance(report, Surveyed):
+            failures.append(report)
 
     view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
+    for failure in failures:
+        _log.error("what the registry wants is not known: %s", failure.error)
+    for row in rows:
+        if addon is not None and _is_unknown(row) and not _is_there(settings.catalogue, row):
+            raise NotInstalled(
+                f"{row.desired.error if row.desired else row.repository}; nothing is installed from it, queued or in "
+                "the journal either: 'addon-sync status' lists what is known"
+            )
     if output == "json":
         print_json(outward(rows))
     elif addon is not None and rows:
         _print_one(rows[0], settings.state_dir / "backups")
     else:
-        _print(rows, settings.state_dir / "backups")
+        _print(rows, settings.state_dir / "backups", asked=not (offline or failures))
     return 0
 
 
-def _print(rows: list[AddonStatus], backups: Path) -> None:
+def _is_unknown(row: AddonStatus) -> bool:
+    """Whether nothing at all is known of it, and the registry has just said that it has none."""
+    is_absent = row.desired is not None and row.desired.error_kind == NotInRegistry.__name__
+    known = (row.installed, row.hold, row.next_attempt, row.last_event, row.last_sync)
+    return is_absent and row.standing == "unknown" and not any(known)
+
+
+def _is_there(catalogue: Path, row: AddonStatus) -> bool:
+    """Whether another tool has installed it."""
+    leaf = row.repository.rpartition("/")[2]
+    return (catalogue / leaf).exists() or (catalogue / DIGESTS / leaf).exists()
+
+
+def _print(rows: list[AddonStatus], backups: Path, *, asked: bool) -> None:
     if not rows:
-        print_table(("nothing is installed, desired or queued",), [])
+        print_table((f"nothing is installed{', desired' if asked else ''} or queued",), [])
         return
     now = time.time()
     print_table(

@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from receiver.errors import AccessDenied, InvalidNameError, NotInstalled, Unavailable, UnsafeArchive
+from receiver.sync.outcome import Surveyed
 from receiver.sync.request import (
     EventsRequest,
     HealthRequest,
@@ -255,7 +256,17 @@ async def test_an_addon_that_nobody_knows_has_a_row_where_it_is_asked_for() -> N
         await world.views.statuses("../etc", ask=False)
     asked = (await status(world, "nobody", ask=True)).desired
     assert asked is not None
-    assert asked.error == "addons/nobody is not in the registry"
+    assert (asked.error, asked.error_kind) == ("addons/nobody is not in the registry", "NotInRegistry")
+
+
+async def test_status_says_that_the_registry_could_not_list_its_addons() -> None:
+    """Of a host on which nothing is known, there is no row that could."""
+    world = World()
+    world.registry.errors["repositories", ""] = Unavailable("down")
+    (failure,) = [answer async for answer in world.views.answer(StatusRequest())]
+    assert isinstance(failure, Surveyed)
+    assert failure.error == "down"
+    assert [answer async for answer in world.views.answer(StatusRequest(ask=False))] == []
 
 
 async def test_the_story_of_a_push_that_led_to_nothing_names_it() -> None:
