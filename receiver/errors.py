@@ -23,6 +23,7 @@
     ├── CatalogError             the release cannot be put in place; the previous one still is
     │   ├── UnsafeArchive          only a new push cures it
     │   ├── InvalidManifest        only a new push cures it
+    │   │   └── WrongRepository      only a push to another repository cures it
     │   ├── DowngradeDoubted       a lower version than the installed one: believed when it is seen again later
     │   ├── AddonHeld              a person said that it stays as it is
     │   ├── NotInstalled           there is nothing of that name to work on, or nothing to go back to
@@ -147,6 +148,10 @@ class UnsafeArchive(CatalogError):
 
 class InvalidManifest(CatalogError):
     """An ``addon.manifest.yaml`` that would make the catalogue unreadable, or contradicts its artifact."""
+
+
+class WrongRepository(InvalidManifest):
+    """The artifact of an addon in a repository that is named for another; the text names the right one."""
 
 
 class DowngradeDoubted(CatalogError):

@@ -11,7 +11,7 @@ from receiver.catalog.record import AddonRecord, OwnedUnit
 from receiver.catalog.records import Records
 from receiver.catalog.release import Release
 from receiver.catalog.shared import SharedManifests
-from receiver.errors import InstallError, InvalidManifest, UnsafeArchive
+from receiver.errors import InstallError, InvalidManifest, UnsafeArchive, WrongRepository
 from receiver.links import is_link, is_plain_folder
 
 _WINDOWS_ROOT = len("C:\\k\\addons\\")
@@ -43,7 +43,7 @@ class Gate:
         others = [record for record in self._records.all() if record.leaf != leaf]
         for unit in units:
             if leaf not in {unit.addon, unit.leaf} and len(units) == 1:
-                raise InvalidManifest(
+                raise WrongRepository(
                     f"{release.repository} delivers the addon {unit}: push it to a repository named {unit.leaf!r}"
                 )
             for record in others:

@@ -157,7 +157,8 @@ class Engine:
                         repository=task.repository,
                         action="discarded",
                         digest=task.digest,
-                        note="what is installed stays; a new digest is tried when it is pushed",
+                        note="what is installed stays; the next look tries again what the registry has then, be it "
+                        f"the same digest: 'addon-sync hold {task.repository.rpartition('/')[2]}' prevents that",
                     )
                 )
 

@@ -14,6 +14,10 @@ _BY_KIND: dict[type[errors.ReceiverError], str] = {
     errors.UnsupportedContent: f"{_PUSH}. 'addon-sync export' and 'k2s addons export' make one",
     errors.UnsafeArchive: _PUSH,
     errors.InvalidManifest: _PUSH,
+    errors.WrongRepository: (
+        "push it to the repository that the error names, and delete this one from the registry; while it is there, "
+        "'addon-sync hold {addon}' and 'addon-sync parked discard {addon}' keep it quiet"
+    ),
     errors.InvalidNameError: _PUSH,
     errors.DowngradeDoubted: "wait a minute if it is meant, or 'addon-sync sync --allow-downgrade {addon}'",
     errors.AddonHeld: "'addon-sync release {addon}' ends the hold",

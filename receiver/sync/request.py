@@ -48,7 +48,7 @@ class RememberRequest(Value, frozen=True):
 
 
 class DiscardRequest(Value, frozen=True):
-    """Forget the parked tasks of ``addons``, or all; what is installed stays, and a new digest is tried."""
+    """Forget the parked tasks of ``addons``, or all; what is installed stays, and the next look tries again."""
 
     addons: tuple[str, ...] = ()
 

@@ -29,7 +29,8 @@ from receiver.sync.views import Parked
 def command(context: click.Context, /, output: str, **options: Any) -> int:
     """List the addons that are not tried again by themselves: why, how often they were tried, since when.
 
-    Repetition cannot cure them. A new digest is tried at once; 'retry' tries the same again, 'discard' forgets it.
+    Repetition cannot cure them. A new digest is tried at once; 'retry' tries the same again, 'discard' forgets that
+    it failed, so that the next look tries it.
 
     \b
     Examples:
@@ -99,7 +100,9 @@ def retry(addon: tuple[str, ...], everything: bool, output: str, **options: Any)
 @output_option
 @settings_options(local=True)
 def discard(addon: tuple[str, ...], everything: bool, output: str, **options: Any) -> int:
-    """Forget that ADDONs are parked. What is installed stays; the same digest is tried at the next look.
+    """Forget that ADDONs are parked. What is installed stays; the next look tries again what the registry has then.
+
+    That may be the same digest, and park it again: 'addon-sync hold ADDON' prevents it.
 
     \b
     Example:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from receiver.catalog.layout import MANIFEST as MANIFEST_FILE
 from receiver.catalog.layout import SCHEMA
-from receiver.errors import InvalidManifest, InvalidNameError, UnsafeArchive, UnsupportedContent
+from receiver.errors import InvalidManifest, InvalidNameError, UnsafeArchive, UnsupportedContent, WrongRepository
 from receiver.oci import media
 from receiver.oci.digest import Digest
 from receiver.sync.plan import IMPLEMENTATION, NAME
@@ -133,7 +133,7 @@ CASES: tuple[Case | Elsewhere, ...] = (
         id="H3",
         title="another addon than the repository is named for",
         push=_named("security"),
-        error=InvalidManifest,
+        error=WrongRepository,
         says="security",
     ),
     Case(

@@ -6,7 +6,7 @@ import pytest
 
 from receiver.catalog.release import Release
 from receiver.catalog.store import CatalogStore
-from receiver.errors import InstallError, InvalidManifest, UnsafeArchive
+from receiver.errors import InstallError, InvalidManifest, UnsafeArchive, WrongRepository
 from tests.support.addons import artifact, files, manifest_yaml, write_tree
 from tests.support.releases import catalog_store, leftovers, one_of_several, release, single, snapshot
 
@@ -48,7 +48,7 @@ def test_an_artifact_without_a_manifest_is_refused(store: CatalogStore, tmp_path
 def test_another_addon_in_a_repository_of_this_name_is_refused(store: CatalogStore, tmp_path: Path) -> None:
     """The repository `monitoring` cannot deliver `security` (hazards H3)."""
     wanted = release(artifact(tmp_path, addon="security"), "monitoring")
-    _refused(store, wanted, InvalidManifest, "push it to a repository named 'security'")
+    _refused(store, wanted, WrongRepository, "push it to a repository named 'security'")
 
 
 def test_an_addon_that_another_repository_delivers_is_refused(store: CatalogStore, tmp_path: Path) -> None:

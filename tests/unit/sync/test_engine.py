@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
-from receiver.errors import InvalidNameError, QueueUnavailable, Unavailable, UnsafeArchive
+from receiver.errors import InvalidNameError, QueueUnavailable, Unavailable, UnsafeArchive, WrongRepository
 from receiver.sync.engine import Report
+from receiver.sync.operations import Changed
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replayed import Replayed
-from receiver.sync.request import PollRequest, ReplayRequest, Request, StatusRequest, SyncRequest
+from receiver.sync.request import (
+    DiscardRequest,
+    HoldRequest,
+    PollRequest,
+    ReplayRequest,
+    Request,
+    StatusRequest,
+    SyncRequest,
+)
 from receiver.sync.status import AddonStatus
 from receiver.tasks.journal import Event, Kept
 from receiver.tasks.queue import Intake
@@ -304,3 +313,26 @@ async def test_the_list_of_tasks_can_be_seen() -> None:
     (row,) = [report async for report in world.engine.execute(StatusRequest(ask=False))]
     assert isinstance(row, AddonStatus)
     assert (row.repository, row.standing) == ("addons/monitoring", "queued")
+
+
+async def test_a_repository_of_the_wrong_name_is_kept_quiet_as_its_remedy_says() -> None:
+    """Discarded alone, it is tried again and parked again, since the registry still has it; held, it is not."""
+    world = World()
+    world.registry.push("helo")
+    world.catalogue.errors["helo"] = WrongRepository("addons/helo delivers the addon hello")
+    async with world.working():
+        await answers(world, PollRequest())
+        for _ in range(2):
+            (row,) = await world.views.statuses("helo", ask=False)
+            assert row.standing == "parked"
+            assert "delete this one from the registry" in (row.remedy or "")
+            assert "'addon-sync hold helo' and 'addon-sync parked discard helo' keep it quiet" in (row.remedy or "")
+            (changed,) = await answers(world, DiscardRequest(addons=("helo",)))
+            assert isinstance(changed, Changed)
+            assert "the next look tries again what the registry has then" in changed.note
+            await answers(world, PollRequest())
+        for request in (HoldRequest(addon="helo"), DiscardRequest(addons=("helo",))):
+            await answers(world, request)
+        looks = world.registry.looks("helo")
+        await answers(world, PollRequest())
+    assert (await world.queue.tasks(), world.registry.looks("helo")) == ([], looks)
