@@ -190,6 +190,7 @@ async def opened(
             ),
             prefix=settings.repository_prefix,
             clock=time.time,
+            serves=circuit is not None,
         )
         operations.subscribe(_Marking(retention))
         operations.subscribe(chronicle)

@@ -45,7 +45,8 @@ def describe_change(changed: "Changed") -> str:
     )
     at = f" at {changed.tag} ({_short(changed.digest)})" if changed.action == "held" and changed.digest else ""
     kept = f"; {len(changed.kept)} replaced files kept in the backups" if changed.kept else ""
-    return f"{changed.repository}: {changed.action}{to}{at}{kept}" + (f"; {changed.note}" if changed.note else "")
+    action = "is not held" if changed.action == "not held" else changed.action
+    return f"{changed.repository}: {action}{to}{at}{kept}" + (f"; {changed.note}" if changed.note else "")
 
 
 def describe_import(imported: "Imported") -> tuple[int, str]:

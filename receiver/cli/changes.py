@@ -28,6 +28,8 @@ def change(request: OperatorRequest, *, command: str, output: str, options: dict
         if isinstance(report, Changed):
             changes.append(report)
             _log.info("%s", describe_change(report), extra={"addon": report.repository})
+            if report.warning:
+                _log.warning("%s: %s", report.repository, report.warning, extra={"addon": report.repository})
 
     run(settings, request, command=command, report=add)
     if output == "json":

@@ -17,6 +17,7 @@ from receiver.errors import InvalidNameError, NotInstalled, ReceiverError
 from receiver.sync.importing import Imported, Importing
 from receiver.sync.ports import Catalogue, Clock
 from receiver.sync.request import (
+    BY_HAND,
     HoldRequest,
     ImportRequest,
     OperatorRequest,
@@ -40,7 +41,7 @@ class Changed(Value, frozen=True):
     """What became of an addon at an operator's word."""
 
     repository: str
-    action: Literal["rolled back", "held", "released", "uninstalled", "discarded"]
+    action: Literal["rolled back", "held", "released", "not held", "uninstalled", "discarded"]
     tag: str | None = None
     version: str | None = None
     digest: str | None = None
@@ -49,6 +50,8 @@ class Changed(Value, frozen=True):
     """Files of the operator that were replaced or removed; they are in ``backups``."""
     note: str = ""
     """What to know, or to do next."""
+    warning: str = ""
+    """What may not have been meant, or was not done."""
 
 
 class Verified(Value, frozen=True):
@@ -75,7 +78,10 @@ class Operations:
         importing: Importing,
         prefix: str,
         clock: Clock,
+        serves: bool = False,
     ) -> None:
+        """``serves``: tasks of the queue are carried out as they come."""
+        self._serves = serves
         self._catalogue = catalogue
         self._importing = importing
         self._syncer = syncer
@@ -129,7 +135,9 @@ class Operations:
         """Carry out ``work`` and tell of it, also where nobody waits for it any longer."""
 
         async def told() -> R:
-            return self.told(await work)
+            report = await work
+            nothing_done = isinstance(report, Changed) and report.action == "not held"
+            return report if nothing_done else self.told(report)
 
         task = asyncio.create_task(told(), name="operation")
         self._running.add(task)
@@ -164,22 +172,33 @@ class Operations:
         repository = self._repository(request.addon)
         record = await self._syncer.record(repository)
         if record is not None and record.hold is not None:
-            return self._as_it_is(repository, record, "held", note=f"was held already ({record.hold.reason})")
+            note = f"was held already ({record.hold.reason})"
+            warning = _not_recorded(request.reason, record.hold, repository.leaf)
+            return self._as_it_is(repository, record, "held", note=note, warning=warning)
         hold = Hold(since=self._clock(), reason=request.reason)
         await asyncio.to_thread(self._catalogue.hold, str(repository.name), str(repository.leaf), hold)
         note = f"stays as it is until 'addon-sync release {repository.leaf}'"
         if record is None or record.installed is None:
             note = f"nothing is installed from it, and nothing will be until 'addon-sync release {repository.leaf}'"
-        return self._as_it_is(repository, record, "held", note=note)
+        warning = ""
+        if record is None and not await self._is_known(repository):
+            known = ", ".join([one.leaf for one in await self._records() if one.installed is not None])
+            warning = f"nothing of that name is installed or known; installed are: {known or 'none'}"
+        return self._as_it_is(repository, record, "held", note=note, warning=warning)
 
     async def _release(self, request: ReleaseRequest) -> Changed:
         repository = self._repository(request.addon)
         former = await asyncio.to_thread(self._catalogue.hold, str(repository.name), str(repository.leaf), None)
         record = await self._syncer.record(repository)
         if former is None:
-            return self._as_it_is(repository, record, "released", note="was not held")
+            if record is None and not await self._is_known(repository):
+                held = ", ".join([one.leaf for one in await self._records() if one.hold is not None])
+                raise NotInstalled(f"{repository} is not known, and not held; held are: {held or 'none'}")
+            return self._as_it_is(repository, record, "not held", note="nothing was done")
         await self._queue.enqueue([repository.name], trigger=Trigger.COMMAND, now=self._clock())
-        note = "the registry is asked at once where 'addon-sync serve' runs, else with the next sync or poll"
+        note = "the registry is asked now"
+        if not self._serves:
+            note = "'addon-sync serve' does not run: the registry is asked when it does, or with the next sync or poll"
         return self._as_it_is(repository, record, "released", note=note)
 
     async def _uninstall(self, request: UninstallRequest) -> Changed:
@@ -209,9 +228,10 @@ class Operations:
         self,
         repository: AddonRepository,
         record: AddonRecord | None,
-        action: Literal["held", "released"],
+        action: Literal["held", "released", "not held"],
         *,
         note: str,
+        warning: str = "",
     ) -> Changed:
         installed = record.installed if record is not None else None
         return Changed(
@@ -221,7 +241,15 @@ class Operations:
             version=installed.version if installed else None,
             digest=installed.digest if installed else None,
             note=note,
+            warning=warning,
         )
+
+    async def _is_known(self, repository: AddonRepository) -> bool:
+        """Whether anything ever named it."""
+        return str(repository.name) in await self._queue.known_repositories()
+
+    async def _records(self) -> list[AddonRecord]:
+        return await asyncio.to_thread(lambda: list(self._catalogue.records()))
 
     async def _record(self, repository: AddonRepository) -> AddonRecord:
         record = await self._syncer.record(repository)
@@ -230,9 +258,8 @@ class Operations:
         return record
 
     async def _all_installed(self) -> list[AddonRepository]:
-        records = await asyncio.to_thread(lambda: list(self._catalogue.records()))
         found = []
-        for record in records:
+        for record in await self._records():
             if record.installed is not None:
                 try:
                     found.append(self._repository(record.repository))
@@ -243,6 +270,16 @@ class Operations:
 
     def _repository(self, addon: str) -> AddonRepository:
         return AddonRepository.named(addon, prefix=self._prefix)
+
+
+def _not_recorded(reason: str, hold: Hold, leaf: str) -> str:
+    """A hold has one reason: the first one stays, and who gave another must know."""
+    if reason in {hold.reason, BY_HAND}:
+        return ""
+    return (
+        f"the reason {reason!r} was not recorded, and one release ends the hold for all: 'addon-sync release {leaf}', "
+        "then hold it again, for another reason"
+    )
 
 
 def _chosen(record: AddonRecord, to: str | None) -> KeptRelease:

@@ -66,11 +66,15 @@ class RollbackRequest(Value, frozen=True):
     to: str | None = None
 
 
+BY_HAND = "by hand"
+"""The reason of who gives none."""
+
+
 class HoldRequest(Value, frozen=True):
     """Leave ``addon`` as it is until it is released; ``reason`` for people."""
 
     addon: str
-    reason: str = "by hand"
+    reason: str = BY_HAND
 
 
 class ReleaseRequest(Value, frozen=True):

@@ -340,6 +340,8 @@ class FakeCatalogue:
 
     def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
         record = self.known.get(leaf) or AddonRecord(repository=repository, leaf=leaf)
+        if hold == record.hold:
+            return hold
         self.known[leaf] = AddonRecord(
             repository=repository, leaf=leaf, installed=record.installed, kept=record.kept, hold=hold
         )

@@ -9,12 +9,12 @@ from receiver.cli.changes import change
 from receiver.cli.command import Command
 from receiver.cli.completion import addons
 from receiver.cli.options import output_option, settings_options
-from receiver.sync.request import HoldRequest
+from receiver.sync.request import BY_HAND, HoldRequest
 
 
 @click.command("hold", cls=Command)
 @click.argument("addon", shell_complete=addons)
-@click.option("--reason", default="by hand", show_default=True, help="for those who wonder later")
+@click.option("--reason", default=BY_HAND, show_default=True, help="for those who wonder later")
 @output_option
 @settings_options(local=True)
 def command(addon: str, reason: str, output: str, **options: Any) -> int:

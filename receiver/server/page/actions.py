@@ -17,6 +17,7 @@ from receiver.sync.operations import Changed
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
+    BY_HAND,
     HoldRequest,
     PollRequest,
     ReleaseRequest,
@@ -72,7 +73,7 @@ def _about_addon(verb: str, addon: str, form: Mapping[str, str]) -> Request:
             return SyncRequest(addons=(addon,), force=False)
         case "hold":
             reason = " ".join(form.get("reason", "").split())[:_MOST_REASON]
-            return HoldRequest(addon=addon, reason=reason or "by hand")
+            return HoldRequest(addon=addon, reason=reason or BY_HAND)
         case "release":
             return ReleaseRequest(addon=addon)
         case "rollback":
@@ -149,9 +150,13 @@ def said(report: Report) -> Notice | None:
         case Replayed():
             return _replayed(report)
         case Changed():
-            return Notice("good", describe_change(report))
+            return Notice("plain" if report.warning else "good", "; ".join(filter(None, _change(report))))
         case _:
             return None
+
+
+def _change(changed: Changed) -> tuple[str, str]:
+    return describe_change(changed), changed.warning
 
 
 def _surveyed(surveyed: Surveyed) -> Notice:

@@ -157,7 +157,52 @@ async def test_a_release_of_the_hold_asks_for_a_look() -> None:
         assert (await change(world, ReleaseRequest(addon="monitoring"))).action == "released"
         await world.settled()
     assert world.catalogue.releases[-1].tag == "v2.0.0"
-    assert (await change(world, ReleaseRequest(addon="monitoring"))).note == "was not held"
+
+
+async def test_a_release_of_what_is_not_held_does_nothing_and_says_so() -> None:
+    """It is not in the journal either; a name that nobody knows is an error that names what is held."""
+    world = await installed("v1.0.0")
+    await change(world, HoldRequest(addon="other"))
+    await world.chronicle.settle()
+    newest = await world.queue.newest()
+    done = await change(world, ReleaseRequest(addon="monitoring"))
+    assert (done.action, done.note) == ("not held", "nothing was done")
+    with pytest.raises(NotInstalled, match="addons/monitorin is not known, and not held; held are: other"):
+        await execute(world, ReleaseRequest(addon="monitorin"))
+    await world.chronicle.settle()
+    assert (await world.queue.newest(), await world.queue.tasks()) == (newest, [])
+
+
+@pytest.mark.parametrize("serves", [True, False])
+async def test_a_release_says_when_the_registry_is_asked(monkeypatch: pytest.MonkeyPatch, *, serves: bool) -> None:
+    """At once where somebody works on the queue."""
+    world = await installed("v1.0.0")
+    monkeypatch.setattr(world.operations, "_serves", serves)
+    await change(world, HoldRequest(addon="monitoring"))
+    note = (await change(world, ReleaseRequest(addon="monitoring"))).note
+    assert ("is asked now" in note, "'addon-sync serve' does not run" in note) == (serves, not serves)
+
+
+async def test_a_hold_of_a_name_that_nobody_knows_warns() -> None:
+    """It may be mistyped, or meant: before the first push. What was ever announced is known."""
+    world = await installed("v1.0.0")
+    assert (await change(world, HoldRequest(addon="monitoring"))).warning == ""
+    done = await change(world, HoldRequest(addon="monitorin"))
+    assert done.warning == "nothing of that name is installed or known; installed are: monitoring"
+    assert world.catalogue.known["monitorin"].hold is not None
+    await world.announce("logging")
+    assert (await change(world, HoldRequest(addon="logging"))).warning == ""
+
+
+async def test_a_second_hold_says_that_its_reason_is_not_recorded() -> None:
+    """And how to replace the first one; who gives none misses nothing."""
+    world = await installed("v1.0.0")
+    await change(world, HoldRequest(addon="monitoring", reason="audit until Friday"))
+    done = await change(world, HoldRequest(addon="monitoring", reason="ward 7"))
+    assert done.note == "was held already (audit until Friday)"
+    assert "the reason 'ward 7' was not recorded" in done.warning
+    assert "'addon-sync release monitoring', then hold it again" in done.warning
+    assert (await change(world, HoldRequest(addon="monitoring"))).warning == ""
 
 
 async def test_an_addon_can_be_held_before_it_comes() -> None:
