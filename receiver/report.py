@@ -22,10 +22,16 @@ def describe(outcome: "Outcome") -> tuple[int, str]:
         return logging.WARNING, f"{name}: {outcome.error}"
     if outcome.status == "absent":
         return logging.WARNING, f"{name}: nothing to install: {outcome.error}"
-    remedy = (
-        "not tried again until a new push or 'addon-sync replay --failed'" if outcome.parked else "will be tried again"
-    )
-    return logging.ERROR, f"{name}: {outcome.error} ({remedy})"
+    return logging.ERROR, f"{name}: {outcome.error} ({_again(outcome)})"
+
+
+def _again(outcome: "Outcome") -> str:
+    """Whether to wait or to act."""
+    if outcome.parked:
+        return "not tried again until a new push or 'addon-sync replay --failed'"
+    if outcome.retry_at is None:
+        return "tried again with the next sync or poll, or when 'addon-sync serve' runs"
+    return "will be tried again"
 
 
 def _installed(outcome: "Outcome") -> str:

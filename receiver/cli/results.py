@@ -28,8 +28,8 @@ class Results:
             level, text = describe(report)
             level = logging.ERROR if self._tally.is_failure(report) else level
             _log.log(level, "%s", text, extra={"addon": report.repository})
-        elif isinstance(report, Surveyed) and report.error is not None:
-            _log.error("%s", report.error)
+        elif isinstance(report, Surveyed):
+            _say(report)
         elif isinstance(report, Replayed):
             for problem in report.problems:
                 _log.warning("cannot be replayed: %s", problem)
@@ -43,6 +43,12 @@ class Results:
     def errors(self) -> Sequence[str]:
         """Why there was nothing to work on."""
         return self._tally.result().errors
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to work on, and no error that says why."""
+        found = self._tally.result()
+        return not (found.errors or found.addons or any((found.summary.skipped, found.summary.failed)))
 
     def finish(self, output: str, *, more: dict[str, Any] | None = None, counts: bool = True) -> int:
         """Print the counts, and ``more`` members of the document for programs; the exit code."""
@@ -66,3 +72,13 @@ class Results:
             "addons": outward(result.addons),
         }
         return document if result.replayed is None else {**document, "replayed": outward(result.replayed)}
+
+
+def _say(surveyed: Surveyed) -> None:
+    if surveyed.error is not None:
+        _log.error("%s", surveyed.error)
+    if surveyed.held:
+        names = ", ".join(surveyed.held)
+        _log.warning("held, so the registry was not asked about: %s; 'addon-sync release ADDON' ends a hold", names)
+    if surveyed.absent:
+        _log.info("not in the registry, what is installed of it stays: %s", ", ".join(surveyed.absent))

@@ -10,10 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from urllib.parse import urlsplit
 
 from receiver.config import Settings
-from receiver.document import InvalidDocument, encode
+from receiver.document import InvalidDocument, encode, replaced
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
+from receiver.sync.outcome import Outcome
 from receiver.sync.request import DiscardRequest, EventsRequest, OperatorRequest, Request, ViewRequest
 from receiver.sync.wire import End, Failure, read_report, request_kind
 
@@ -74,7 +75,12 @@ async def _here(settings: Settings, requests: Iterable[Request], report: Callabl
     with progress() as shown:
         async with contextlib.aclosing(app.execute(settings, requests, progress=shown)) as reports:
             async for line in reports:
-                report(line)
+                report(_unplanned(line))
+
+
+def _unplanned(report: Report) -> Report:
+    """The same of a process that ends now: what has failed is tried again by whoever comes next, whenever that is."""
+    return replaced(report, retry_at=None) if isinstance(report, Outcome) else report
 
 
 async def _view(settings: Settings, request: ViewRequest, report: Callable[[Report], None]) -> None:

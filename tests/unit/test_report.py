@@ -37,7 +37,13 @@ def test_edits_that_were_replaced_are_told() -> None:
 def test_a_failure_tells_its_cause_and_what_comes_next() -> None:
     """Whether to wait or to act."""
     failed = replaced(INSTALLED, status="failed", error="disk full", digest=None)
-    assert describe(failed) == (logging.ERROR, "addons/monitoring: disk full (will be tried again)")
+    assert describe(failed)[1].endswith(
+        "disk full (tried again with the next sync or poll, or when 'addon-sync serve' runs)"
+    )
+    assert describe(replaced(failed, retry_at=9.0)) == (
+        logging.ERROR,
+        "addons/monitoring: disk full (will be tried again)",
+    )
     assert "'addon-sync replay --failed'" in describe(replaced(failed, parked=True))[1]
 
 

@@ -1,5 +1,6 @@
 """``addon-sync parked``."""
 
+import logging
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.results import Results
 from receiver.cli.running import run, view
+from receiver.config import Settings
 from receiver.document import outward
 from receiver.errors import NotInstalled
 from receiver.report import describe_change
@@ -20,6 +22,8 @@ from receiver.sync.engine import Report
 from receiver.sync.operations import Changed
 from receiver.sync.request import DiscardRequest, ParkedRequest, ReplayRequest
 from receiver.sync.views import Parked
+
+_log = logging.getLogger(__name__)
 
 
 @click.group("parked", cls=Group, invoke_without_command=True)
@@ -44,13 +48,7 @@ def command(context: click.Context, /, output: str, **options: Any) -> int:
             raise click.UsageError(f"--{given[0].replace('_', '-')} belongs behind {verb!r}")
         return 0
     settings = load_settings(options, output=output, local=True)
-    found: list[Parked] = []
-
-    def add(report: Report) -> None:
-        if isinstance(report, Parked):
-            found.append(report)
-
-    view(settings, ParkedRequest(), command="parked", report=add)
+    found = _listed(settings)
     if output == "json":
         print_json(outward(found))
     elif found:
@@ -60,6 +58,17 @@ def command(context: click.Context, /, output: str, **options: Any) -> int:
     else:
         print_table(("nothing is parked",), [])
     return 0
+
+
+def _listed(settings: Settings) -> list[Parked]:
+    found: list[Parked] = []
+
+    def add(report: Report) -> None:
+        if isinstance(report, Parked):
+            found.append(report)
+
+    view(settings, ParkedRequest(), command="parked", report=add)
+    return found
 
 
 def _row(parked: Parked, now: float) -> tuple[str, ...]:
@@ -88,9 +97,14 @@ def retry(addon: tuple[str, ...], everything: bool, output: str, **options: Any)
     _chosen(addon, everything=everything, verb="tried again")
     settings = load_settings(options, output=output)
     results = Results(named=bool(addon))
-    names = tuple(str(AddonRepository.named(name, prefix=settings.repository_prefix).name) for name in addon)
-    request = ReplayRequest(repositories=names) if names else ReplayRequest(parked=True)
-    run(settings, request, command="parked", report=results.add)
+    wanted = {str(AddonRepository.named(name, prefix=settings.repository_prefix).name) for name in addon}
+    parked = {found.repository for found in _listed(settings)}
+    if missing := sorted(wanted - parked):
+        raise NotInstalled(f"{', '.join(missing)}: nothing is parked; 'addon-sync parked' lists what is")
+    if not parked:
+        _log.info("nothing is parked")
+    names = tuple(sorted(wanted or parked))
+    run(settings, ReplayRequest(repositories=names), command="parked", report=results.add)
     return results.finish(output)
 
 

@@ -1,5 +1,6 @@
 """``addon-sync poll``."""
 
+import logging
 from typing import Any
 
 import click
@@ -9,6 +10,8 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.results import Results
 from receiver.cli.running import run
 from receiver.sync.request import PollRequest
+
+_log = logging.getLogger(__name__)
 
 
 @click.command("poll", cls=Command)
@@ -24,4 +27,6 @@ def command(output: str, **options: Any) -> int:
     settings = load_settings(options, output=output)
     results = Results()
     run(settings, PollRequest(), command="poll", report=results.add)
+    if results.is_empty:
+        _log.info("the registry has no repository below %s", settings.repository_prefix)
     return results.finish(output)

@@ -72,6 +72,7 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
     """
     chosen = {name: options.pop(name) for name in ("since", "until", "addon", "sender", "failed", "quarantined")}
     dry_run = options.pop("dry_run")
+    any_stored = bool(ids or any(chosen[name] for name in ("since", "until", "sender", "quarantined")))
     if (file is not None) == bool(ids or any(chosen.values())):
         raise click.UsageError(
             "give a FILE ('-' for standard input), or some of --id, --since, --until, --addon, --sender, --failed, "
@@ -93,6 +94,8 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
         requests = _from_file(file, _lines(file), settings, results, dry_run=dry_run)
     run_all(settings, requests, command="replay", report=add)
     if not dry_run:
+        if results.replayed is not None and not results.replayed.repositories:
+            _log.info("%s; nothing was replayed", _nothing(file, only_failed=chosen["failed"] and not any_stored))
         return results.finish(output)
     if results.replayed is not None:
         # The engine knows of a file which addons it names, and not how often.
@@ -102,6 +105,13 @@ def command(file: str | None, ids: tuple[str, ...], output: str, **options: Any)
     if output == "text":
         _print(planned)
     return results.finish(output, more={"planned": [_document(plan) for plan in planned]}, counts=False)
+
+
+def _nothing(file: str | None, *, only_failed: bool) -> str:
+    """Why there was nothing to replay."""
+    if file is not None:
+        return "it holds no event for an addon"
+    return "no addon's last sync failed" if only_failed else "no stored event fits"
 
 
 def _from_journal(ids: tuple[str, ...], chosen: dict[str, Any], *, dry_run: bool) -> ReplayRequest:

@@ -1,5 +1,6 @@
 """``addon-sync sync``."""
 
+import logging
 from typing import Any
 
 import click
@@ -10,6 +11,8 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.results import Results
 from receiver.cli.running import run
 from receiver.sync.request import SyncRequest
+
+_log = logging.getLogger(__name__)
 
 
 @click.command("sync", cls=Command)
@@ -37,4 +40,6 @@ def command(addon: tuple[str, ...], check_digest: bool, allow_downgrade: bool, o
         command="sync",
         report=results.add,
     )
+    if results.is_empty:
+        _log.info("the registry has no repository below %s", settings.repository_prefix)
     return results.finish(output)

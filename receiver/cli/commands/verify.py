@@ -67,5 +67,16 @@ def _print(found: list[Verified]) -> None:
                 len(verified.kept),
                 extra={"addon": verified.repository},
             )
-    repaired = sum(1 for verified in found if verified.repaired)
-    _log.info("%d addons verified, %d files differ, %d addons repaired", len(found), len(rows), repaired)
+    _log.info("%s", _counted(found, len(rows)))
+
+
+def _counted(found: list[Verified], differing: int) -> str:
+    failed = sum(1 for verified in found if verified.error and not verified.drift)
+    verified = len(found) - failed
+    counts = [f"{verified} addons verified"]
+    if failed:
+        counts.append(f"{failed} could not be")
+    if verified or not failed:
+        repaired = sum(1 for one in found if one.repaired)
+        counts += [f"{differing} files differ", f"{repaired} addons repaired"]
+    return ", ".join(counts)

@@ -7,17 +7,31 @@ from typing import Any
 
 import pytest
 
-from receiver.cli.commands import missed, status
+from receiver.catalog.release import Drift
+from receiver.cli.commands import missed, parked, poll, replay, status, sync, verify
 from receiver.sync.engine import Report
+from receiver.sync.operations import Verified
 from receiver.sync.outcome import Surveyed
+from receiver.sync.replayed import Replayed
 from receiver.sync.status import AddonStatus, DesiredFacts, InstalledFacts
 from receiver.sync.unannounced import MissedPush
+from receiver.sync.views import Parked
 from tests.support.sync_fakes import NOW
 from tests.unit.cli.conftest import Ended, Run
 
 NAME = "addons/monitoring"
 DIGEST = "sha256:" + "a" * 64
 AWAY = Surveyed(started=NOW, duration=0.0, error="registry.example: connection refused")
+ASKING = (
+    (status, "view"),
+    (missed, "run"),
+    (sync, "run"),
+    (poll, "run"),
+    (verify, "run"),
+    (replay, "run_all"),
+    (parked, "run"),
+    (parked, "view"),
+)
 Say = Callable[..., Ended]
 
 
@@ -30,8 +44,8 @@ def say(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Say:
             for answer in answers:
                 report(answer)
 
-        monkeypatch.setattr(status, "view", answered)
-        monkeypatch.setattr(missed, "run", answered)
+        for module, name in ASKING:
+            monkeypatch.setattr(module, name, answered)
         settings = ("--registry-url", "oci://registry.example", "--k2s-install-dir", str(tmp_path))
         return run(*arguments, *settings)
 
@@ -82,3 +96,84 @@ def test_status_of_a_name_that_nobody_knows_is_an_error(say: Say, tmp_path: Path
         assert say("status", "monitoring", answers=[known]).code == 0
     (tmp_path / "addons" / "monitoring").mkdir(parents=True)
     assert say("status", "monitoring", answers=[row(desired=absent)]).code == 0
+
+
+SUMMARY = "Addon sync completed. Synced: 0, Skipped (unchanged): {}, Failed: 0"
+
+
+def lines(done: Ended) -> list[str]:
+    """What was logged, without times."""
+    return [line.partition("[AddonSync]")[2].strip() for line in done.out.splitlines()]
+
+
+@pytest.mark.parametrize("command", ["sync", "poll"])
+def test_a_registry_without_addons_is_no_success_without_a_word(say: Say, command: str) -> None:
+    """The prefix may be another one; where it could not be asked, that is the error."""
+    nothing = [Surveyed(started=NOW, duration=0.0)] if command == "poll" else []
+    text = "the registry has no repository below addons/"
+    assert lines(say(command, answers=list(nothing))) == [text, SUMMARY.format(0)]
+    done = say(command, answers=[AWAY])
+    assert (done.code, text in done.out) == (1, False)
+    assert text not in say(command, answers=[Surveyed(started=NOW, duration=0.0, unchanged=1)]).out
+
+
+def test_a_poll_names_what_it_did_not_ask_about_or_did_not_find(say: Say) -> None:
+    """They are counted as skipped, which would look as if they were as the registry wants them."""
+    looked = Surveyed(started=NOW, duration=0.0, unchanged=3, held=("addons/a", "addons/b"), absent=("addons/c",))
+    held, absent, counts = lines(say("poll", answers=[looked]))
+    assert held.startswith("[WARN] held, so the registry was not asked about: addons/a, addons/b; 'addon-sync release")
+    assert absent == "not in the registry, what is installed of it stays: addons/c"
+    assert counts == SUMMARY.format(3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--addon", "helo", "--since", "1h"], "no stored event fits; nothing was replayed"),
+        (["--quarantined"], "no stored event fits; nothing was replayed"),
+        (["--failed"], "no addon's last sync failed; nothing was replayed"),
+        (["--failed", "--since", "1h"], "no stored event fits; nothing was replayed"),
+    ],
+)
+def test_a_replay_of_nothing_says_so(say: Say, arguments: list[str], text: str) -> None:
+    """And is no failure."""
+    done = say("replay", *arguments, answers=[Replayed()])
+    assert (done.code, lines(done)) == (0, [text, SUMMARY.format(0)])
+    assert "nothing was replayed" not in say("replay", *arguments, answers=[Replayed(repositories={NAME: 1})]).out
+
+
+def test_a_retry_of_what_is_not_parked_is_an_error(say: Say) -> None:
+    """As for a discard; all of nothing is no error."""
+    one = Parked(repository=NAME, digest=DIGEST, error="bad", attempts=1, since=NOW)
+    done = say("parked", "retry", "monitoring", "helo", answers=[one])
+    assert done.code == 1
+    assert "addons/helo: nothing is parked; 'addon-sync parked' lists what is" in done.out
+    assert say("parked", "retry", "monitoring", answers=[one]).code == 0
+    done = say("parked", "retry", "--all", answers=[])
+    assert (done.code, lines(done)) == (0, ["nothing is parked", SUMMARY.format(0)])
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "code"),
+    [
+        ([], "0 addons verified, 0 files differ, 0 addons repaired", 0),
+        ([Verified(repository=NAME)], "1 addons verified, 0 files differ, 0 addons repaired", 0),
+        ([Verified(repository=NAME, error="nothing is installed")], "0 addons verified, 1 could not be", 1),
+        (
+            [Verified(repository=NAME, error="unreadable"), Verified(repository="addons/b")],
+            "1 addons verified, 1 could not be, 0 files differ, 0 addons repaired",
+            1,
+        ),
+        (
+            [Verified(repository=NAME, drift=(Drift(path="a", problem="mode"),), error="the disk is full")],
+            "1 addons verified, 1 files differ, 0 addons repaired",
+            1,
+        ),
+    ],
+)
+def test_what_could_not_be_verified_is_not_counted_as_verified(
+    say: Say, found: list[Report], text: str, code: int
+) -> None:
+    """One that could not be repaired was verified."""
+    done = say("verify", answers=found)
+    assert (done.code, lines(done)[-1]) == (code, text)

@@ -2,7 +2,7 @@
 
 import http.client
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import pytest
 from receiver.cli import running
 from receiver.cli.commands import replay
 from receiver.config import Settings, load
+from receiver.document import replaced
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
-from receiver.sync.outcome import Surveyed
+from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.request import (
     DiscardRequest,
     EventsRequest,
@@ -26,6 +27,7 @@ from receiver.sync.request import (
     SyncRequest,
 )
 from receiver.sync.wire import End, Failure, write_report
+from receiver.tasks.task import Trigger
 
 STARTING = Holder(pid=1, command="serve")
 SERVING = Holder(pid=1, command="serve", url="http://127.0.0.1:8080", token="T0ken")
@@ -229,3 +231,28 @@ def test_events_are_read_as_utf8_and_without_the_mark_of_powershell(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="cp1252"))
     with replay._lines("-" if source == "-" else str(tmp_path / "file")) as lines:
         assert list(lines) == ['{"a": "ä\udc81"}\n']
+
+
+def test_who_ends_now_plans_no_other_try(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a command leaves in the queue waits for whoever comes next; what serve plans is planned."""
+    failed = Outcome(
+        repository="addons/a",
+        status="failed",
+        trigger=Trigger.COMMAND,
+        asked=1.0,
+        started=1.0,
+        duration=0.0,
+        error="down",
+        retry_at=9.0,
+    )
+
+    async def here(*_: object, **__: object) -> AsyncIterator[Report]:
+        yield failed
+
+    monkeypatch.setattr("receiver.app.execute", here)
+    told: list[Report] = []
+    for holders in ((), (SERVING, SERVING)):
+        monkeypatch.setattr(running, "StateLock", lambda *_, holders=holders, **__: Lock(*holders))
+        answer(monkeypatch, Response(write_report(failed), write_report(End())))
+        running.run(settings(tmp_path), PollRequest(), command="poll", report=told.append)
+    assert told == [replaced(failed, retry_at=None), failed]
