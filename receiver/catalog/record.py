@@ -83,6 +83,8 @@ class AddonRecord(Document, frozen=True):
     """The newest arrival first; the installed one is among them, wherever it stands."""
     hold: Hold | None = None
     doubt: Doubt | None = None
+    removed: str | None = None
+    """The digest that an uninstallation removed, until something is installed again."""
     format: int = FORMAT
 
 

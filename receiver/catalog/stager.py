@@ -98,9 +98,16 @@ class Stager:
         Raises:
             InstallError, OSError: the file system refused; the catalogue is untouched.
         """
-        owned = previous.installed.units if previous.installed is not None else []
+        installed = previous.installed
+        owned = installed.units if installed is not None else []
         self._gate.check_places(previous.leaf, [Unit.parse(unit.addon, unit.implementation) for unit in owned])
-        record = AddonRecord(repository=previous.repository, leaf=previous.leaf, kept=previous.kept, hold=hold)
+        record = AddonRecord(
+            repository=previous.repository,
+            leaf=previous.leaf,
+            kept=previous.kept,
+            hold=hold,
+            removed=installed.digest if installed is not None else None,
+        )
         return self._journal(record, previous, [], folder, _backup_name(self._clock(), folder))
 
     def _journal(
@@ -162,10 +169,15 @@ class Stager:
         )
 
     def _kept(self, release: Release, previous: AddonRecord | None, now: float, *, arrives: bool) -> list[KeptRelease]:
-        """The newest arrivals, and the installed one among them wherever it stands."""
+        """The newest arrivals, and the installed one among them wherever it stands.
+
+        What is installed again over itself arrives anew no more than what is brought back.
+        """
         former = previous.kept if previous is not None else []
         kept = list(former)
         digest = str(release.digest)
+        installed = previous.installed if previous is not None else None
+        arrives = arrives and (installed is None or installed.digest != digest)
         if arrives or not any(known.digest == digest for known in former):
             kept = [_keepable(release, now)] if release.artifact else []
             kept += [known for known in former if known.digest != digest]

@@ -285,6 +285,8 @@ def _not_recorded(reason: str, hold: Hold, leaf: str) -> str:
 def _chosen(record: AddonRecord, to: str | None) -> KeptRelease:
     """The kept release that is meant; without a word, the one that had arrived before the installed one.
 
+    Where nothing is installed, that is the one that was uninstalled.
+
     Raises:
         NotInstalled: there is no such one, or several; the text lists what is kept.
     """
@@ -296,6 +298,8 @@ def _chosen(record: AddonRecord, to: str | None) -> KeptRelease:
             raise NotInstalled(f"{number} {to!r}; kept releases of {record.repository}: {kept}")
         return found[0]
     digests = [release.digest for release in record.kept]
+    if record.installed is None and record.removed in digests:
+        return record.kept[digests.index(record.removed)]
     installed = record.installed.digest if record.installed is not None else None
     before = digests.index(installed) + 1 if installed in digests else 0
     if before >= len(digests):

@@ -335,16 +335,16 @@ class FakeCatalogue:
 
     def uninstall(self, leaf: str, *, hold: Hold) -> Installation:
         del self.installed[leaf]
-        self.known[leaf] = AddonRecord(repository=PREFIX + leaf, leaf=leaf, kept=self.known[leaf].kept, hold=hold)
+        former = self.known[leaf]
+        removed = former.installed.digest if former.installed is not None else None
+        self.known[leaf] = document_replaced(former, installed=None, hold=hold, removed=removed)
         return Installation(files=0, kept=(), visible=NOW)
 
     def hold(self, repository: str, leaf: str, hold: Hold | None) -> Hold | None:
         record = self.known.get(leaf) or AddonRecord(repository=repository, leaf=leaf)
         if hold == record.hold:
             return hold
-        self.known[leaf] = AddonRecord(
-            repository=repository, leaf=leaf, installed=record.installed, kept=record.kept, hold=hold
-        )
+        self.known[leaf] = document_replaced(record, hold=hold)
         return record.hold
 
     def doubt(self, repository: str, leaf: str, doubt: Doubt | None) -> None:
@@ -375,7 +375,9 @@ class FakeCatalogue:
                 for blob in release.artifact
             ],
         )
-        others = [other for other in (former.kept if former else []) if other.digest != kept.digest]
+        before = former.kept if former else []
+        others = [other for other in before if other.digest != kept.digest]
+        stays = restore and len(others) < len(before)
         self.known[leaf] = AddonRecord(
             repository=PREFIX + leaf,
             leaf=leaf,
@@ -387,7 +389,7 @@ class FakeCatalogue:
                 units=[],
                 manifests={},
             ),
-            kept=[kept, *others],
+            kept=before if stays else [kept, *others],
             hold=held,
         )
         return Installation(files=len(release.units), kept=(), visible=NOW)

@@ -52,6 +52,30 @@ def test_the_last_releases_are_kept(store: CatalogStore, tmp_path: Path) -> None
     assert kept(store) == ["v4.0.0", "v3.0.0", "v2.0.0"]
 
 
+def test_what_is_installed_over_itself_arrived_when_it_first_came(root: Path, tmp_path: Path) -> None:
+    """A sync of what is there already is no arrival; the same digest after another one is."""
+    releases = {number: version(tmp_path, number) for number in (1, 2)}
+    now = [100.0]
+    store = CatalogStore(
+        catalogue=root / "addons", state=root / ".addon-sync", limits=ArchiveLimits(), clock=lambda: now[0]
+    )
+    store.prepare()
+    found = []
+    for number in (1, 1, 2, 2, 1):
+        now[0] += 100.0
+        store.install(releases[number])
+        record = store.record("monitoring")
+        assert record is not None
+        found.append([(release.tag[:2], release.arrived) for release in record.kept])
+    assert found == [
+        [("v1", 200.0)],
+        [("v1", 200.0)],
+        [("v2", 400.0), ("v1", 200.0)],
+        [("v2", 400.0), ("v1", 200.0)],
+        [("v1", 600.0), ("v2", 400.0)],
+    ]
+
+
 def test_a_release_that_is_brought_back_keeps_its_place(store: CatalogStore, tmp_path: Path) -> None:
     """So that the next rollback goes further back, and never the newest is forgotten for the older."""
     releases = {number: version(tmp_path, number) for number in (1, 2, 3)}
@@ -115,6 +139,7 @@ def test_a_removal_takes_what_is_ours_and_leaves_what_is_not(root: Path, store: 
     record = store.record("monitoring")
     assert record is not None
     assert (record.installed, record.hold, kept(store)) == (None, HOLD, ["v1.0.0"])
+    assert record.removed == record.kept[0].digest
     assert store.is_present(record)
     assert not leftovers(root)
 

@@ -225,6 +225,16 @@ async def test_what_is_uninstalled_stays_away_and_can_come_back() -> None:
     assert (await change(world, RollbackRequest(addon="monitoring"))).tag == "v2.0.0"
 
 
+async def test_a_rollback_after_an_uninstallation_brings_back_what_was_removed() -> None:
+    """And not a newer one that a person had gone back from; a hold that ended in between changes nothing."""
+    world = await installed(*VERSIONS)
+    for tag in ("v2.0.0", "v1.0.0"):
+        assert (await change(world, RollbackRequest(addon="monitoring"))).tag == tag
+    await change(world, UninstallRequest(addon="monitoring"))
+    world.catalogue.hold("addons/monitoring", "monitoring", None)
+    assert (await change(world, RollbackRequest(addon="monitoring"))).tag == "v1.0.0"
+
+
 async def test_drift_is_told_and_repaired_on_request() -> None:
     """From the blob store, at the release that is held."""
     world = await installed("v1.0.0")
