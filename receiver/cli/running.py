@@ -51,8 +51,8 @@ def run_all(settings: Settings, requests: Iterable[Request], *, command: str, re
                 report(line)
 
 
-def view(settings: Settings, request: ViewRequest, *, command: str, report: Callable[[Report], None]) -> None:
-    """Pass on every answer to ``request``.
+def view(settings: Settings, request: ViewRequest, *, command: str, report: Callable[[Report], None]) -> bool:
+    """Pass on every answer to ``request``; whether it was ``serve`` that answered.
 
     Raises:
         ConfigError, InvalidNameError, ReceiverError: as for `run`.
@@ -66,6 +66,7 @@ def view(settings: Settings, request: ViewRequest, *, command: str, report: Call
             raise ConfigError("'addon-sync serve' does not run on this state folder: nothing new would come")
         else:
             asyncio.run(_view(settings, request, report))
+        return holder is not None
 
 
 async def _here(settings: Settings, requests: Iterable[Request], report: Callable[[Report], None]) -> None:

@@ -53,22 +53,34 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
         elif isinstance(report, Surveyed):
             failures.append(report)
 
-    view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
+    served = view(settings, StatusRequest(addon=addon, ask=not offline), command="status", report=add)
     for failure in failures:
         _log.error("what the registry wants is not known: %s", failure.error)
-    for row in rows:
-        if addon is not None and _is_unknown(row) and not _is_there(settings.catalogue, row):
-            raise NotInstalled(
-                f"{row.desired.error if row.desired else row.repository}; nothing is installed from it, queued or in "
-                "the journal either: 'addon-sync status' lists what is known"
-            )
+    if addon is not None:
+        _refuse_unknown(rows, settings.catalogue)
     if output == "json":
         print_json(outward(rows))
     elif addon is not None and rows:
         _print_one(rows[0], settings.state_dir / "backups")
     else:
         _print(rows, settings.state_dir / "backups", asked=not (offline or failures))
+    if output == "text" and not served and any(row.next_attempt is not None for row in rows):
+        click.echo("'addon-sync serve' does not run: what is queued waits for it, or for the next sync or poll")
     return 0
+
+
+def _refuse_unknown(rows: list[AddonStatus], catalogue: Path) -> None:
+    """Who names an addon that nobody knows has most likely mistyped it.
+
+    Raises:
+        NotInstalled: nobody knows one of ``rows``.
+    """
+    for row in rows:
+        if _is_unknown(row) and not _is_there(catalogue, row):
+            raise NotInstalled(
+                f"{row.desired.error if row.desired else row.repository}; nothing is installed from it, queued or in "
+                "the journal either: 'addon-sync status' lists what is known"
+            )
 
 
 def _is_unknown(row: AddonStatus) -> bool:
@@ -99,7 +111,7 @@ def _print(rows: list[AddonStatus], backups: Path, *, asked: bool) -> None:
                 ago(row.installed.installed, now=now) if row.installed else "",
                 (row.desired.tag if row.desired else None) or "?",
                 _event(row.last_event, now),
-                ago(row.next_attempt, now=now),
+                _coming(row.next_attempt, now),
                 "; ".join(_remarks(row, backups)),
             )
             for row in rows
@@ -121,12 +133,17 @@ def _print_one(row: AddonStatus, backups: Path) -> None:
         ("last event", _event(row.last_event, now) or "none in the journal"),
         ("last sync", f"{sync.outcome}, asked for by {sync.trigger}, {ago(sync.ended, now=now)}" if sync else "-"),
         ("last look", ago(row.last_look, now=now) or "-"),
-        ("next look", ago(row.next_look, now=now) or "nothing is planned"),
+        ("next look", _coming(row.next_look, now) or "nothing is planned"),
         ("attempts", str(row.attempts) if row.attempts else ""),
         ("remarks", "; ".join(_remarks(row, backups))),
         ("remedy", row.remedy or ""),
     ]
     print_table((row.repository, ""), [line for line in lines if line[1]])
+
+
+def _coming(when: float | None, now: float) -> str:
+    """What is planned for a time that has passed waits for who does it."""
+    return "due" if when is not None and when < now else ago(when, now=now)
 
 
 def _event(event: EventFacts | None, now: float) -> str:

@@ -39,10 +39,11 @@ Say = Callable[..., Ended]
 def say(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Say:
     """Run a command for which ``answers`` come back, whoever is asked."""
 
-    def said(*arguments: str, answers: list[Report]) -> Ended:
-        def answered(*_: object, report: Callable[[Report], None], **__: Any) -> None:
+    def said(*arguments: str, answers: list[Report], served: bool = True) -> Ended:
+        def answered(*_: object, report: Callable[[Report], None], **__: Any) -> bool:
             for answer in answers:
                 report(answer)
+            return served
 
         for module, name in ASKING:
             monkeypatch.setattr(module, name, answered)
@@ -96,6 +97,19 @@ def test_status_of_a_name_that_nobody_knows_is_an_error(say: Say, tmp_path: Path
         assert say("status", "monitoring", answers=[known]).code == 0
     (tmp_path / "addons" / "monitoring").mkdir(parents=True)
     assert say("status", "monitoring", answers=[row(desired=absent)]).code == 0
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])
+def test_status_says_that_nobody_does_what_is_queued(say: Say, arguments: list[str]) -> None:
+    """What is due is due, and not over."""
+    queued = row(standing="queued", next_attempt=NOW - 10**9, next_look=NOW - 10**9)
+    for answers, served, said in (([queued], False, True), ([queued], True, False), ([row()], False, False)):
+        out = say(*arguments, answers=list(answers), served=served).out
+        assert ("'addon-sync serve' does not run: what is queued waits for it" in out.splitlines()[-1]) == said
+        assert " ago" not in out
+        assert ("due" in out) == (queued in answers)
+    done = say(*arguments, "--output", "json", answers=[queued], served=False)
+    assert len(json.loads(done.out)) == 1
 
 
 SUMMARY = "Addon sync completed. Synced: 0, Skipped (unchanged): {}, Failed: 0"
