@@ -150,13 +150,10 @@ def said(report: Report) -> Notice | None:
         case Replayed():
             return _replayed(report)
         case Changed():
-            return Notice("plain" if report.warning else "good", "; ".join(filter(None, _change(report))))
+            text = "; ".join(filter(None, (describe_change(report), report.warning)))
+            return Notice("plain" if report.action == "not held" else "good", text)
         case _:
             return None
-
-
-def _change(changed: Changed) -> tuple[str, str]:
-    return describe_change(changed), changed.warning
 
 
 def _surveyed(surveyed: Surveyed) -> Notice:

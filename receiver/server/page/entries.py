@@ -152,7 +152,7 @@ def _told(done: Done) -> tuple[str, tuple[str, ...]]:
         case Surveyed() as surveyed:
             return _surveyed(surveyed)
         case Changed() as changed:
-            return changed.tag or "by a person", tuple(filter(None, (changed.note,)))
+            return changed.tag or "by a person", tuple(filter(None, (changed.note, changed.warning)))
         case Verified() as verified:
             return verified.error or f"{len(verified.drift)} files had changed", ()
         case Imported() as imported:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from receiver.document import replaced
 from receiver.errors import NotInstalled
 from receiver.server.page import actions
 from receiver.server.page.actions import Actions, NotAnAction, Notice, said, wanted
@@ -152,6 +153,7 @@ def outcome(status: Status) -> Outcome:
     ("report", "tone"),
     [
         (HELD, "good"),
+        (Changed(repository="addons/a", action="not held", note="nothing was done"), "plain"),
         (Surveyed(started=1.0, duration=1.0), "good"),
         (Surveyed(started=1.0, duration=1.0, error="away"), "bad"),
         (Replayed(events=1), "plain"),
@@ -167,6 +169,13 @@ def test_every_report_has_its_words(report: Report, tone: str) -> None:
     notice = said(report)
     assert notice is not None
     assert (notice.tone, bool(notice.text)) == (tone, True)
+
+
+def test_what_a_hold_left_out_is_told() -> None:
+    """A reason that was not recorded, or a name that nobody knows."""
+    notice = said(replaced(HELD, warning="nothing of that name is known"))
+    assert notice is not None
+    assert notice.text.endswith("; nothing of that name is known")
 
 
 def test_what_is_not_asked_for_here_is_not_told() -> None:
