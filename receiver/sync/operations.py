@@ -136,7 +136,7 @@ class Operations:
 
         async def told() -> R:
             report = await work
-            nothing_done = isinstance(report, Changed) and report.action == "not held"
+            nothing_done = getattr(report, "action", None) == "not held"
             return report if nothing_done else self.told(report)
 
         task = asyncio.create_task(told(), name="operation")
