@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from receiver.diagnosis.finding import Finding, broken, ok, warning
 from receiver.document import Document, InvalidDocument, decode, encode
+from receiver.tasks.journal import DOCTOR
 
 MEDIA_TYPE = "application/vnd.docker.distribution.events.v2+json"
-ACTOR = "addon-sync doctor"
 _CHECK = "endpoint.notification"
 
 
@@ -48,7 +48,7 @@ def notification(example: Example, *, identifier: str, moment: str) -> bytes:
         "timestamp": moment,
         "action": "push",
         "target": {name: text for name, text in target.items() if text is not None},
-        "actor": {"name": ACTOR},
+        "actor": {"name": DOCTOR},
     }
     return encode({"events": [event]})
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from receiver.document import replaced
 from receiver.sync.chronicle import LOOKED
 from receiver.sync.seen import has_looked, outcome_of
-from receiver.tasks.journal import Arrival, Done, Entry, Journal, Latest, Wanted, concerned
+from receiver.tasks.journal import Arrival, Done, Entry, Journal, Latest, Wanted, concerned, is_trial
 
 _MOST_NEWS = 512
 """Entries to catch up with; beyond them it is cheaper to ask for each addon."""
@@ -109,6 +109,8 @@ class Recall:
     def _apply(self, news: Iterable[Entry]) -> None:
         for entry in news:
             if isinstance(entry, Arrival):
+                if is_trial(entry):
+                    continue
                 for name in concerned(entry) & self._known.keys():
                     self._known[name] = replaced(self._known[name], event=entry)
             elif entry.activity.kind == "poll":

@@ -136,7 +136,7 @@ class _Announced:
 
     def __init__(self, journal: Journal, repository: AddonRepository) -> None:
         self._journal = journal
-        self._wanted = Wanted(repository=repository.name, arrivals=True)
+        self._wanted = Wanted(repository=repository.name, arrivals=True, trials=False)
         self._name = str(repository.name)
         self._before: int | None = None
         self._has_more = True

@@ -206,7 +206,8 @@ class Views:
         record = await asyncio.to_thread(self._catalogue.record, str(repository.leaf))
         if record is None:
             raise NotInstalled(f"nothing was ever installed from {repository}; 'addon-sync ls' tells what is there")
-        page = await self._journal.entries(Wanted(repository=str(repository.name), arrivals=True), limit=_MOST_ARRIVALS)
+        announcing = Wanted(repository=str(repository.name), arrivals=True, trials=False)
+        page = await self._journal.entries(announcing, limit=_MOST_ARRIVALS)
         first = first_announcements(str(repository.name), page.entries)
         installed = record.installed.digest if record.installed is not None else None
         return [

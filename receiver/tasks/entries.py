@@ -22,6 +22,7 @@ from receiver.tasks.journal import (
     Page,
     Verdict,
     Wanted,
+    is_trial,
     matches,
 )
 from receiver.tasks.ledger import bounds
@@ -68,7 +69,8 @@ def latest(connection: sqlite3.Connection, repositories: Collection[str]) -> dic
         event = sync = None
         if (number := last.get(f"event {name}")) is not None:
             entry = entries.get(number)
-            event = entry if isinstance(entry, Arrival) else _last_event(connection, name)
+            known = entry if isinstance(entry, Arrival) and not is_trial(entry) else None
+            event = known or _last_event(connection, name)
         if (number := last.get(f"activity {name}")) is not None:
             entry = entries.get(number)
             sync = entry if isinstance(entry, Done) and entry.activity.kind == "sync" else _last_sync(connection, name)
@@ -90,7 +92,7 @@ def newest(connection: sqlite3.Connection) -> int:
 
 
 def _last_event(connection: sqlite3.Connection, repository: str) -> Arrival | None:
-    wanted = Wanted(repository=repository, arrivals=True)
+    wanted = Wanted(repository=repository, arrivals=True, trials=False)
     entry = next(iter(page(connection, wanted, limit=1, before=None).entries), None)
     return entry if isinstance(entry, Arrival) else None
 

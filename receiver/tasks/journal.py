@@ -19,6 +19,9 @@ Kind = Literal["sync", "poll", "operation"]
 DUPLICATE = "duplicate"
 """Why an event of an accepted delivery was left out, where another delivery had brought it."""
 
+DOCTOR = "addon-sync doctor"
+"""Who sends the notifications that try the endpoint: their actor, and the origin of one that was refused."""
+
 
 class Event(Value, frozen=True, omit_defaults=True):
     """The part of an event that is kept."""
@@ -75,7 +78,7 @@ class Aside(Value, frozen=True):
     address: str | None = None
     answered: Moment | None = None
     origin: str | None = None
-    """Of a replayed one: ``delivery 4711``, or the file and line that it came from."""
+    """Of a replayed one: ``delivery 4711``, or the file and line that it came from; `DOCTOR` of one that it sent."""
     events: tuple[Event, ...] = ()
     count: int = 1
     """So many alike arrived within a moment, the first of them at ``received``."""
@@ -135,6 +138,8 @@ class Wanted(Value, frozen=True):
     until: float | None = None
     quiet: bool = False
     """Without what was ignored: blobs, pulls and other repositories may be most of what a registry tells."""
+    trials: bool = True
+    """False: arrivals only that are no `is_trial`."""
 
 
 def matches(entry: Entry, wanted: Wanted) -> bool:
@@ -154,9 +159,15 @@ def matches(entry: Entry, wanted: Wanted) -> bool:
         and not (wanted.quiet and entry.verdict == "ignored")
         and wanted.sender in {None, entry.sender}
         and wanted.verdict in {None, entry.verdict}
+        and (wanted.trials or not is_trial(entry))
         and (wanted.repository is None or any(concerns(event, wanted.repository) for event in entry.events))
         and _in_time(entry.received, wanted)
     )
+
+
+def is_trial(arrival: Arrival) -> bool:
+    """Whether `DOCTOR` sent it: that announces nothing, and does not show that a registry reaches us."""
+    return arrival.origin == DOCTOR or any(event.actor == DOCTOR for event in arrival.events)
 
 
 def concerned(arrival: Arrival) -> set[str]:
@@ -185,7 +196,7 @@ class Latest(Value, frozen=True):
     """The last that is known of an addon repository."""
 
     event: Arrival | None = None
-    """The last delivery that named it, duplicates and replays included."""
+    """The last delivery that named it, duplicates and replays included, but no trial."""
     sync: Done | None = None
 
 

@@ -124,7 +124,7 @@ class MemoryJournal:
         """See `Journal.latest`."""
         found = {}
         for name in repositories:
-            events = (await self.entries(Wanted(repository=name, arrivals=True), limit=1)).entries
+            events = (await self.entries(Wanted(repository=name, arrivals=True, trials=False), limit=1)).entries
             syncs = (await self.entries(Wanted(repository=name, kind="sync"), limit=1)).entries
             event, sync = (events[0] if events else None), (syncs[0] if syncs else None)
             found[name] = Latest(

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from receiver.document import replaced
 from receiver.tasks.journal import (
+    DOCTOR,
     Activity,
     Arrival,
     Aside,
@@ -337,6 +339,21 @@ async def test_nothing_is_slept_through_between_two_waits(queue: Queue) -> None:
         again = await queue.news(60.0, seen=seen)
     assert again != seen
     assert await queue.news(0.0, seen=again) == again
+
+
+async def test_a_trial_of_the_endpoint_is_no_event_of_an_addon(queue: Queue) -> None:
+    """Doctor's own notification is listed, but says nothing about whether a registry reaches us."""
+    trial = replaced(event(), actor=DOCTOR)
+    await queue.ingest(intake(trial, received=NOW), now=NOW)
+    queue.note(Aside(received=NOW, sender="unknown", verdict="refused", origin=DOCTOR))
+    assert (await queue.latest([MONITORING]))[MONITORING] == Latest()
+    assert len((await queue.entries(Wanted(), limit=9)).entries) == 2
+    assert (await queue.entries(Wanted(trials=False), limit=9)).entries == ()
+    await queue.ingest(intake(event(), received=NOW + 1), now=NOW + 1)
+    await queue.ingest(intake(trial, received=NOW + 2), now=NOW + 2)
+    last = (await queue.latest([MONITORING]))[MONITORING].event
+    assert last is not None
+    assert last.received == NOW + 1
 
 
 async def test_the_latest_of_each_addon_is_at_hand(queue: Queue) -> None:

@@ -9,7 +9,7 @@ from receiver.sync import recall
 from receiver.sync.chronicle import written
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.recall import Recall
-from receiver.tasks.journal import Activity, Aside, Event, Latest
+from receiver.tasks.journal import DOCTOR, Activity, Aside, Event, Latest
 from receiver.tasks.task import Trigger
 from tests.support.sync_fakes import NOW, ClockedQueue, ManualClock
 
@@ -55,6 +55,16 @@ async def test_what_comes_later_is_seen_without_asking_anew() -> None:
     remembered = await found.latest(names)
     assert journal.asked == []
     assert remembered == await journal.latest(names)
+
+
+async def test_a_trial_of_the_endpoint_takes_no_events_place() -> None:
+    """Neither in what is asked for nor in what comes later."""
+    journal = Counting()
+    found = Recall(journal)
+    await push(journal, Event(repository="addons/a", tag="v1"))
+    before = await found.latest(["addons/a"])
+    await push(journal, Event(repository="addons/a", tag="v1", actor=DOCTOR))
+    assert await found.latest(["addons/a"]) == before == await journal.latest(["addons/a"])
 
 
 async def test_another_addon_is_asked_for_once() -> None:

@@ -9,7 +9,7 @@ from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.request import MissedRequest, PollRequest, Request, SyncRequest
 from receiver.sync.unannounced import MissedPush
-from receiver.tasks.journal import Aside, Event
+from receiver.tasks.journal import DOCTOR, Aside, Event
 from tests.support.sync_fakes import NOW, PREFIX, World
 
 NAME = PREFIX + "monitoring"
@@ -61,6 +61,16 @@ async def test_a_push_that_was_announced_is_not_missed() -> None:
     async with world.working():
         await world.settled()
     assert await missed(world) == []
+
+
+async def test_a_trial_of_the_endpoint_announces_nothing() -> None:
+    """Else a look for what is wrong would hide it."""
+    world = World()
+    digest = world.registry.push("monitoring")
+    await installed(world, PollRequest())
+    await world.clock.advance(1.0)
+    await world.announce("monitoring", digest=digest, actor=DOCTOR)
+    assert await missed(world) == [("monitoring", "v1.0.0", "installed")]
 
 
 async def test_the_same_tag_with_another_digest_is_another_push() -> None:
