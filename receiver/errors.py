@@ -38,6 +38,9 @@ where repetition cures transport but not content. ``receiver.sync.retry.after_fa
 
 from typing import ClassVar
 
+NO_CREDENTIAL = "a valid credential is required"
+"""What whoever is not let in is told, and the journal: it never says what was wrong."""
+
 
 class ReceiverError(Exception):
     """The root: its text names the cause and, where there is one, the remedy."""

@@ -28,8 +28,10 @@ from receiver.diagnosis.registry import Looked
 from receiver.errors import ConfigError, ReceiverError
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report as Answer
-from receiver.sync.request import HealthRequest, TasksRequest
+from receiver.sync.heard import LOOK_BACK, heard, questions
+from receiver.sync.request import EventsRequest, HealthRequest, TasksRequest, ViewRequest
 from receiver.sync.views import QueueHealth
+from receiver.tasks.journal import DOCTOR, Arrival
 from receiver.tasks.task import Task
 
 _SECONDS = 10.0
@@ -183,7 +185,7 @@ async def _notify(settings: Settings, origin: str, tls: ssl.SSLContext | None) -
     """Send one event by the way that a registry's takes."""
     example = await within(_SECONDS, lambda: _example(settings))
     token, source = _credential(settings)
-    headers = {"Content-Type": endpoint.MEDIA_TYPE}
+    headers = {"Content-Type": endpoint.MEDIA_TYPE, "User-Agent": DOCTOR}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     moment = datetime.now(UTC).isoformat()
@@ -284,16 +286,22 @@ async def _look_at_journal(settings: Settings, occupied: _Occupied) -> AsyncIter
 
 
 async def _asked(serving: Holder) -> Sequence[Answer]:
-    return await within(_SECONDS, lambda: [*through(serving, TasksRequest()), *through(serving, HealthRequest())])
+    return await within(_SECONDS, lambda: [answer for request in _questions() for answer in through(serving, request)])
+
+
+def _questions() -> list[ViewRequest]:
+    heard = [EventsRequest(wanted=wanted, limit=most) for wanted, most in questions(time.time() - LOOK_BACK)]
+    return [TasksRequest(), HealthRequest(), *heard]
 
 
 def _judged(reports: Sequence[Answer], *, served: bool) -> Iterator[Finding]:
     now = time.time()
     listed = [report for report in reports if isinstance(report, Task)]
+    arrived = heard(report for report in reports if isinstance(report, Arrival))
     yield from tasks.judge_tasks(listed, served=served, now=now)
     for report in reports:
         if isinstance(report, QueueHealth):
-            yield from tasks.judge_journal(report.journal, now=now)
+            yield from tasks.judge_journal(report.journal, arrived, now=now)
 
 
 def _is_ours(settings: Settings) -> bool:
@@ -320,4 +328,4 @@ def _read_here(settings: Settings) -> list[Finding]:
 async def _views(settings: Settings) -> list[Answer]:
     from receiver import app  # noqa: PLC0415 - half of the start-up, not needed where serve runs
 
-    return [report for request in (TasksRequest(), HealthRequest()) async for report in app.view(settings, request)]
+    return [report for request in _questions() async for report in app.view(settings, request)]

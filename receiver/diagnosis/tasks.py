@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from receiver.diagnosis.finding import Finding, broken, ok, warning
+from receiver.sync.heard import Heard, in_words, remedy
 from receiver.tasks.journal import Health
 from receiver.tasks.task import State, Task
 
@@ -36,21 +37,29 @@ def judge_tasks(tasks: Sequence[Task], *, served: bool, now: float) -> Iterator[
         yield warning("journal.late", text, "see the log of serve, and restart it")
 
 
-def judge_journal(journal: Health, *, now: float) -> Iterator[Finding]:
-    """Judge the journal: how much it holds, and when something arrived last."""
-    last = (
-        "nothing has arrived yet" if journal.newest is None else f"the last delivery {_ago(now - journal.newest)} ago"
-    )
-    yield ok("journal.entries", f"{journal.entries} entries, {journal.bytes / 1e6:.1f} MB of deliveries, {last}")
+def judge_journal(journal: Health, heard: Heard, *, now: float) -> Iterator[Finding]:
+    """Judge the journal: how much it holds, what arrived last, and what was not let in."""
+    size = f"{journal.entries} entries, {journal.bytes / 1e6:.1f} MB of deliveries"
+    yield ok("journal.entries", f"{size}, {_last(journal, heard, now)}")
+    if heard.last_refused is not None:
+        last = heard.last_refused
+        text = (
+            f"{heard.refused} deliveries were refused in the last 24 hours, the last "
+            f"{in_words(now - last.received)} ago from {last.address or 'nobody knows where'}: {last.reason}"
+        )
+        yield warning("journal.refused", text, remedy(last.reason))
     for problem in journal.problems:
         yield broken("journal.file", f"the queue is damaged: {problem}", _DAMAGED)
 
 
-def _ago(seconds: float) -> str:
-    for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= unit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+def _last(journal: Health, heard: Heard, now: float) -> str:
+    if heard.last is not None:
+        return f"the last delivery {in_words(now - heard.last.received)} ago"
+    if heard.ignored:
+        return f"{heard.ignored} deliveries in the last 24 hours, all ignored ({heard.why_ignored})"
+    if heard.refused:
+        return "nothing was let in in the last 24 hours"
+    return "nothing has arrived yet" if journal.newest is None else "nothing has arrived in the last 24 hours"
 
 
 def judge_file(path: str, problem: str | None) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 
-from receiver.errors import Unauthenticated
+from receiver.errors import NO_CREDENTIAL, Unauthenticated
 
 Tokens = Callable[[], tuple[str, ...]]
 """The tokens that are valid now. Asked at every request, so it must not block; the same tuple until they change."""
@@ -60,7 +60,7 @@ class Credentials:
 
 def refused() -> Unauthenticated:
     """The one refusal: it never says what was wrong."""
-    return Unauthenticated("a valid credential is required")
+    return Unauthenticated(NO_CREDENTIAL)
 
 
 def presented_token(authorization: Sequence[str]) -> bytes | None:

@@ -74,7 +74,8 @@ class NotificationEndpoint:
     def _refused(
         self, request: web.BaseRequest, error: Unauthenticated | Oversized, verdict: str, headers: Mapping[str, str]
     ) -> web.Response:
-        self._notifications.refused(_address(request), verdict, str(error))
+        agent = request.headers.get("User-Agent", "")
+        self._notifications.refused(_address(request), verdict, str(error), agent=agent)
         _log.debug("Refused a notification from %s: %s", request.remote, error)
         return refusal(error.status, str(error), headers=headers)
 

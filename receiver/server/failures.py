@@ -67,7 +67,7 @@ class Failures:
         """Count a wrong credential; whether this one bars the address."""
         if self._exempt(address) or self.trusts(address):
             return False
-        site, now = _site(address), self._clock()
+        site, now = site_of(address), self._clock()
         count = self._counts.get(site)
         if count is None or now - count.began > self._within:
             count = _Count(now, 0)
@@ -80,18 +80,18 @@ class Failures:
 
     def succeeded(self, address: str) -> None:
         """A valid credential came from ``address``."""
-        site = _site(address)
+        site = site_of(address)
         _remember(self._trusted, site, self._clock() + self._trusted_for)
         self._counts.pop(site, None)
 
     def bars(self, address: str) -> bool:
         """Whether nothing is taken from ``address`` now."""
         # Asked for every packet: where nobody is barred, the address is not even looked at.
-        return bool(self._barred) and self._lasts(self._barred, _site(address))
+        return bool(self._barred) and self._lasts(self._barred, site_of(address))
 
     def trusts(self, address: str) -> bool:
         """Whether a valid credential came from ``address`` lately."""
-        return self._lasts(self._trusted, _site(address))
+        return self._lasts(self._trusted, site_of(address))
 
     def _lasts(self, until: OrderedDict[str, float], site: str) -> bool:
         end = until.get(site)
@@ -111,7 +111,7 @@ def _remember(known: OrderedDict[str, _V], site: str, value: _V) -> None:
 
 
 @lru_cache(maxsize=_MAX_ADDRESSES)
-def _site(address: str) -> str:
+def site_of(address: str) -> str:
     """What counts as one address: an IPv4 address, or the network of an IPv6 one."""
     try:
         parsed = _parsed(address)

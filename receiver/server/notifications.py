@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from receiver.document import encode
+from receiver.document import encode, replaced
 from receiver.errors import Malformed, Unsupported
 from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
-from receiver.tasks.journal import Aside, Event, Journal, shortened
+from receiver.server.refusals import Refusal, Refusals
+from receiver.sync.heard import in_words, remedy
+from receiver.tasks.journal import DOCTOR, Aside, Event, Journal, shortened
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.webhook.decode import UNKNOWN, decode, sender_name
 from receiver.webhook.event import Decoded, Delivery, LeftOut, PushEvent
@@ -45,6 +47,7 @@ class Notifications:
         self._metrics = metrics
         self._prefix = prefix
         self._clock = clock
+        self._refusals = Refusals(clock)
         self._instances: dict[tuple[str, str], None] = {}
 
     async def take(self, delivery: Delivery, grant: Grant) -> Outcome:
@@ -67,13 +70,18 @@ class Notifications:
             raise refused()
         return await self._store(delivery, decoded)
 
-    def refused(self, address: str, verdict: str, reason: str) -> None:
-        """Count a delivery that was not let in, and keep a note of it."""
+    def refused(self, address: str, verdict: str, reason: str, *, agent: str = "") -> None:
+        """Count a delivery that was not let in, keep a note of it, and now and then tell of it.
+
+        ``agent`` is the User-Agent header: `DOCTOR` says itself what it was answered.
+        """
         self._metrics.delivery(UNKNOWN, verdict)
         now = self._clock()
-        self._journal.note(
-            Aside(received=now, answered=now, sender=UNKNOWN, verdict="refused", reason=reason, address=address)
-        )
+        origin = DOCTOR if agent == DOCTOR else None
+        note = Aside(received=now, answered=now, sender=UNKNOWN, verdict="refused", reason=reason, address=address)
+        self._journal.note(replaced(note, origin=origin))
+        if verdict == "unauthenticated" and origin is None and (refusal := self._refusals.count(address)) is not None:
+            _tell(refusal, reason)
 
     async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:
         accepted, ignored = 0, sum(decoded.ignored.values())
@@ -158,6 +166,17 @@ class Notifications:
             if self._is_new(decoded) and len(self._instances) >= _MAX_INSTANCES:
                 del self._instances[next(iter(self._instances))]
             self._instances[decoded.sender, decoded.instance_id] = None
+
+
+def _tell(refusal: Refusal, reason: str) -> None:
+    """With the remedy; never with what was presented."""
+    often = "" if refusal.count == 1 else f" ({refusal.count} times in {in_words(refusal.seconds)})"
+    _log.warning(
+        "%s sent a notification with a wrong credential or none, it was refused%s: %s",
+        refusal.address,
+        often,
+        remedy(reason),
+    )
 
 
 def _events(decoded: Decoded) -> tuple[Event, ...]:

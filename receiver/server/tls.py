@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from receiver.errors import ConfigError
+from receiver.errors import NO_CREDENTIAL, ConfigError
 from receiver.metrics import Metrics
 from receiver.server.answers import refusal
 from receiver.server.routes import Handler
@@ -101,7 +101,7 @@ def certified(handler: Handler, *, metrics: Metrics) -> Handler:
         if request.transport is not None and request.transport.get_extra_info("peercert"):
             return await handler(request)
         metrics.delivery(UNKNOWN, "unauthenticated")
-        return refusal(401, "a valid credential is required", headers={"WWW-Authenticate": "Bearer"})
+        return refusal(401, NO_CREDENTIAL, headers={"WWW-Authenticate": "Bearer"})
 
     return guarded
 

@@ -6,18 +6,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from receiver.errors import QueueUnavailable
+from receiver.sync.heard import LOOK_BACK, Heard, heard, in_words, questions, remedy
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
-from receiver.tasks.journal import Journal, Wanted
+from receiver.tasks.journal import Arrival, Journal, Wanted
 from receiver.tasks.task import Trigger
 
 _log = logging.getLogger(__name__)
 
 Reason = Literal["unannounced", "sender restarted", "gap"]
 """Why events are known or feared to be lost; the labels of a metric."""
-
-_LOOK_BACK = 24 * 3600.0
-"""Seconds of the journal in which an event of the addon, or of any, is looked for."""
 
 
 class MissedEvents:
@@ -43,29 +41,64 @@ class MissedEvents:
             task.add_done_callback(self._asking.discard)
 
     async def _judge(self, outcome: Outcome) -> None:
-        since = max(outcome.replaced or 0.0, self._clock() - _LOOK_BACK)
+        since = max(outcome.replaced or 0.0, self._clock() - LOOK_BACK)
         await asyncio.sleep(self._grace)
         try:
-            if await self._has_any(since, outcome.repository):
+            if await self._is_announced(since, outcome.repository):
                 return
-            heard = await self._has_any(self._clock() - _LOOK_BACK, None)
+            fault = _fault(await self._heard(), await self._age())
         except QueueUnavailable as error:
             _log.error("whether an event was missed cannot be told: %s", error)
             return
         self._missed("unannounced")
-        _log.warning("%s: %s was found by a poll, and no event had announced it: %s", *_words(outcome, heard=heard))
+        name, tag = outcome.repository, outcome.tag
+        _log.warning("%s: %s was found by a poll, and no event had announced it: %s", name, tag, fault)
 
-    async def _has_any(self, since: float, repository: str | None) -> bool:
-        wanted = Wanted(repository=repository, verdict="accepted", since=since)
+    async def _is_announced(self, since: float, repository: str) -> bool:
+        wanted = Wanted(repository=repository, verdict="accepted", since=since, trials=False)
         return bool((await self._journal.entries(wanted, limit=1)).entries)
 
+    async def _heard(self) -> Heard:
+        arrivals: list[Arrival] = []
+        for wanted, most in questions(self._clock() - LOOK_BACK):
+            page = await self._journal.entries(wanted, limit=most)
+            arrivals += [entry for entry in page.entries if isinstance(entry, Arrival)]
+        return heard(arrivals)
 
-def _words(outcome: Outcome, *, heard: bool) -> tuple[str, str | None, str]:
-    fault = (
-        "others arrived within a day, so this one was lost on the way (Distribution keeps its queue in memory; others "
-        "try once), or its sender leaves this repository out"
-        if heard
-        else "none at all arrived within a day: are notifications switched on in the registry, with this address and a "
+    async def _age(self) -> float:
+        """Seconds since the first entry of the journal."""
+        first = next(iter(await self._journal.entries_after(Wanted(), number=-1, limit=1)), None)
+        if first is None:
+            return 0.0
+        return self._clock() - (first.received if isinstance(first, Arrival) else first.activity.at)
+
+
+def _fault(heard: Heard, age: float) -> str:
+    """What is most likely wrong, by what else arrived; ``age``: for how many seconds anything could."""
+    began = f"since addon-sync began here ({in_words(age)} ago)"
+    within = "within a day" if age >= LOOK_BACK else began
+    refused = ""
+    if heard.last_refused is not None:
+        last = heard.last_refused
+        refused = (
+            f"{heard.refused} arrived {within} and were refused, the last from {last.address or 'nobody knows where'}: "
+            f"{last.reason}; {remedy(last.reason)}"
+        )
+    if heard.last is not None:
+        lost = (
+            f"others arrived {within}, so this one was lost on the way (Distribution keeps its queue in memory; others "
+            "try once), or its sender leaves this repository out"
+        )
+        return f"{lost}; or it is among those that were not let in: {refused}" if refused else lost
+    if refused:
+        return refused
+    if heard.ignored:
+        return (
+            f"{heard.ignored} arrived {within}, and all were ignored ({heard.why_ignored}): does the registry send its "
+            "pushes, and is ADDON_SYNC_REPOSITORY_PREFIX what stands before the addons' names?"
+        )
+    before = "" if age >= LOOK_BACK else "was it pushed before that? Else "
+    return (
+        f"none at all arrived {within}: {before}are notifications switched on in the registry, with this address and a "
         "valid token? See docs/how-to/connect-a-registry.md"
     )
-    return outcome.repository, outcome.tag, fault

@@ -117,8 +117,31 @@ def test_another_token_than_that_of_serve(site: Site, listen: dict[str, str]) ->
     """Whoever reads it learns which setting to compare."""
     with site.serve():
         found = doctor(site.host, **listen, ADDON_SYNC_TOKEN="another-token")
+        assert doctor(site.host, **listen).standing("journal.refused") == set()
     assert found.broken == {"endpoint.notification"}
     assert "refuses the credential from ADDON_SYNC_TOKEN" in found.text("endpoint.notification")
+
+
+def test_another_token_than_that_of_the_registry(site: Site, tmp_path: Path, listen: dict[str, str]) -> None:
+    """It shows in the log at once, and here; what doctor sends is neither an announcement nor a refusal to tell."""
+    other = {"ADDON_SYNC_TOKEN": "another-token"}
+    with site.serve(**other) as serving:
+        push_addon(site.registry.url, "monitoring", artifact(tmp_path, addon="monitoring"))
+        line = serving.wait_for_line("sent a notification with a wrong credential")
+        assert "[WARN] 127.0.0.1 sent" in line
+        assert "compare ADDON_SYNC_TOKEN" in line
+        assert site.host.run("poll").returncode == 0
+        before = site.host.json("missed")
+        found = doctor(site.host, **listen, **other)
+        assert found.standing("journal.refused") == {"warning"}
+        assert "deliveries were refused in the last 24 hours" in found.text("journal.refused")
+        assert "nothing was let in" in found.text("journal.entries")
+        assert found.standing("endpoint.notification") == {"ok"}
+        assert [push["repository"] for push in before] == ["addons/monitoring"]
+        assert site.host.json("missed") == before
+        (status,) = site.host.json("status", "monitoring")
+        assert status["last_event"] is None
+        assert "nothing was let in" in doctor(site.host, **listen, **other).text("journal.entries")
 
 
 def test_where_nothing_is_installed_the_event_concerns_nobody(site: Site, listen: dict[str, str]) -> None:

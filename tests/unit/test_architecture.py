@@ -39,6 +39,7 @@ PURE = (
     "receiver.sync.downgrade",
     "receiver.registry.proxy",
     "receiver.registry.ranges",
+    "receiver.sync.heard",
     "receiver.sync.plan",
     "receiver.sync.retry",
     "receiver.tasks.journal",

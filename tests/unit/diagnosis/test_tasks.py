@@ -3,11 +3,15 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from receiver.diagnosis.finding import Standing
 from receiver.diagnosis.probe.sqlite import quick_check
-from receiver.diagnosis.tasks import judge_file, judge_tasks
+from receiver.diagnosis.tasks import judge_file, judge_journal, judge_tasks
 from receiver.document import replaced
+from receiver.errors import NO_CREDENTIAL
+from receiver.sync.heard import heard
+from receiver.tasks.journal import DOCTOR, Arrival, Event, Health, Verdict
 from receiver.tasks.task import State, Task, Trigger
 
 NOW = 1_795_000_000.0
@@ -32,6 +36,48 @@ def test_parked_failing_and_overdue_tasks_are_told() -> None:
     assert "3 times" in found["journal.failing"].text
     assert "addons/late" in found["journal.late"].text
     assert len(list(judge_tasks([late], served=False, now=NOW))) == 1
+
+
+HEALTH = Health(entries=9, bytes=1024, oldest=None, newest=None)
+
+
+def arrival(verdict: Verdict, *, before: float = 0.0, reason: str | None = None, **more: Any) -> Arrival:
+    event = Event(repository="p/addons/hello", left_out="other repository" if verdict == "ignored" else None)
+    own = {"reason": reason, "address": "127.0.0.1", "origin": None, "events": (event,), "size": 0, **more}
+    return Arrival(id=1, received=NOW - before, answered=None, sender="zot", verdict=verdict, **own)
+
+
+def journal(*arrivals: Arrival, health: Health = HEALTH) -> dict[str, tuple[str, str | None]]:
+    return {one.check: (one.text, one.remedy) for one in judge_journal(health, heard(arrivals), now=NOW)}
+
+
+def test_what_was_refused_is_told_with_the_setting_to_compare() -> None:
+    """The commonest fault of all: a wrong token."""
+    found = journal(
+        arrival("refused", before=60, reason=NO_CREDENTIAL, count=20),
+        arrival("refused", before=120, reason=NO_CREDENTIAL, address="10.0.0.7", count=8),
+        arrival("refused", reason=NO_CREDENTIAL, origin=DOCTOR),
+    )
+    text, remedy = found["journal.refused"]
+    assert text == (
+        "28 deliveries were refused in the last 24 hours, the last 1 minute ago from 127.0.0.1: "
+        "a valid credential is required"
+    )
+    assert "compare ADDON_SYNC_TOKEN" in str(remedy)
+    assert "nothing was let in" in found["journal.entries"][0]
+    assert "--verdict refused" in str(journal(arrival("refused", reason="too large"))["journal.refused"][1])
+
+
+def test_what_arrived_is_told_from_what_was_of_use() -> None:
+    """A registry that is connected with the wrong prefix is not one that says nothing; doctor is no registry."""
+    assert "nothing has arrived yet" in journal()["journal.entries"][0]
+    old = replaced(HEALTH, newest=NOW - 1e6)
+    assert "nothing has arrived in the last 24 hours" in journal(health=old)["journal.entries"][0]
+    text, _ = journal(arrival("ignored", count=3))["journal.entries"]
+    assert "3 deliveries in the last 24 hours, all ignored (other repository, such as p/addons/hello)" in text
+    trial = arrival("accepted", events=(Event(repository="addons/a", actor=DOCTOR),))
+    text, _ = journal(arrival("accepted", before=7200), arrival("ignored"), trial)["journal.entries"]
+    assert text.endswith("the last delivery 2 hours ago")
 
 
 def database(path: Path) -> Path:

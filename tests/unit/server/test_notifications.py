@@ -5,10 +5,11 @@ import logging
 
 import pytest
 
-from receiver.errors import QueueUnavailable, Unauthenticated
+from receiver.errors import NO_CREDENTIAL, QueueUnavailable, Unauthenticated
 from receiver.metrics import Metrics
 from receiver.server.gate import EVERYBODY
 from receiver.server.notifications import Notifications, Outcome
+from receiver.tasks.journal import DOCTOR
 from receiver.webhook.event import Delivery
 from tests.support.endpoint import RememberingQueue
 from tests.support.notifications import envelope, event, recorded
@@ -20,13 +21,13 @@ class Desk:
     """Notifications at twelve o'clock, with a queue that remembers."""
 
     def __init__(self) -> None:
-        self.queue, self.metrics = RememberingQueue(), Metrics()
+        self.queue, self.metrics, self.now = RememberingQueue(), Metrics(), 1200.0
         self.notifications = Notifications(
             queue=self.queue.as_queue(),
             journal=self.queue.as_journal(),
             metrics=self.metrics,
             prefix="addons/",
-            clock=lambda: 1200.0,
+            clock=lambda: self.now,
         )
 
     async def take(self, body: bytes, **headers: str) -> Outcome:
@@ -213,3 +214,29 @@ async def test_what_nobody_recognises_is_kept_with_any_credential(desk: Desk) ->
     """Once authenticated, everything gets 202."""
     delivery = Delivery(headers={}, body=b"not JSON")
     assert await desk.notifications.take(delivery, frozenset({"dockerhub", "unknown"})) == Outcome(quarantined=1)
+
+
+async def test_a_wrong_credential_is_told_with_its_remedy(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, whoever sent it; what else is refused has its lines elsewhere, and doctor answers for itself."""
+    for address in ("127.0.0.1", "127.0.0.1", "10.0.0.7"):
+        desk.notifications.refused(address, "unauthenticated", NO_CREDENTIAL, agent="Go-http-client/1.1")
+    desk.notifications.refused("10.0.0.8", "oversized", "the body is over the limit")
+    desk.notifications.refused("10.0.0.9", "unauthenticated", NO_CREDENTIAL, agent=DOCTOR)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{address} sent a notification with a wrong credential or none, it was refused: compare ADDON_SYNC_TOKEN, or "
+        "what stands under senders:, with what that registry sends"
+        for address in ("127.0.0.1", "10.0.0.7")
+    ]
+    assert [aside.origin for aside in desk.queue.asides] == [None, None, None, None, DOCTOR]
+
+
+async def test_wrong_credentials_are_counted_for_the_line_of_the_next_hour(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that the log shows that it goes on."""
+    for _ in range(28):
+        desk.notifications.refused("10.0.0.7", "unauthenticated", NO_CREDENTIAL)
+    desk.now += 3600.0
+    desk.notifications.refused("10.0.0.7", "unauthenticated", NO_CREDENTIAL)
+    assert "with a wrong credential or none, it was refused (28 times in 1 hour): compare" in caplog.messages[-1]
+    assert len(caplog.messages) == 2

@@ -4,14 +4,16 @@ import logging
 
 import pytest
 
+from receiver.document import replaced
+from receiver.errors import NO_CREDENTIAL
 from receiver.sync.missed import MissedEvents, Reason
-from receiver.tasks.journal import Event
+from receiver.tasks.journal import DOCTOR, Aside, Event
 from receiver.tasks.queue import Intake
 from receiver.tasks.task import EVERYTHING, Trigger
 from tests.support.sync_fakes import PREFIX, World, until
 
 
-async def announce(world: World, leaf: str, number: int = 1) -> None:
+async def announce(world: World, leaf: str, number: int = 1, actor: str = "ci") -> None:
     await world.queue.ingest(
         Intake(
             sender="distribution",
@@ -20,7 +22,7 @@ async def announce(world: World, leaf: str, number: int = 1) -> None:
             reason=None,
             headers=b"{}",
             body=b"{}",
-            events=(Event(repository=PREFIX + leaf, event_id=f"{leaf}-{number}"),),
+            events=(Event(repository=PREFIX + leaf, event_id=f"{leaf}-{number}", actor=actor),),
         ),
         now=world.clock(),
     )
@@ -46,6 +48,64 @@ async def test_a_push_that_nobody_announced_is_counted_and_told(caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         assert await polled(world) == ["unannounced"]
     assert "addons/monitoring: v1.0.0 was found by a poll" in caplog.text
+    assert "none at all arrived since addon-sync began here (0 s ago): was it pushed before that?" in caplog.text
+
+
+async def test_a_journal_of_more_than_a_day_has_listened_for_a_day(caplog: pytest.LogCaptureFixture) -> None:
+    """It tells of what it looked through, and of no more."""
+    world = World()
+    await world.announce("security")
+    await world.clock.advance(25 * 3600.0)
+    world.registry.push("monitoring")
+    assert await polled(world) == ["unannounced"]
+    assert "none at all arrived within a day: are notifications switched on" in caplog.text
+
+
+async def test_what_was_refused_has_arrived(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong token is the likeliest cause of all, and it stands in the journal."""
+    world = World()
+    note = Aside(received=world.clock(), sender="unknown", verdict="refused", reason=NO_CREDENTIAL, address="10.0.0.7")
+    world.queue.note(replaced(note, count=28))
+    world.queue.note(replaced(note, origin=DOCTOR, address="127.0.0.1"))
+    world.registry.push("monitoring")
+    assert await polled(world) == ["unannounced"]
+    assert "28 arrived since addon-sync began here (0 s ago) and were refused, the last from 10.0.0.7: " in caplog.text
+    assert "a valid credential is required; compare ADDON_SYNC_TOKEN" in caplog.text
+    assert "none at all" not in caplog.text
+    caplog.clear()
+    await announce(world, "security")
+    world.registry.push("ingress")
+    assert await polled(world) == ["unannounced"]
+    assert "others arrived" in caplog.text
+    assert "or it is among those that were not let in: 28 arrived" in caplog.text
+
+
+async def test_what_was_ignored_has_arrived(caplog: pytest.LogCaptureFixture) -> None:
+    """Another prefix than the registry's is told with an example."""
+    world = World()
+    events = (Event(repository="x", left_out="pull"), Event(repository="p/addons/a", left_out="other repository"))
+    world.queue.note(Aside(received=world.clock(), sender="zot", verdict="ignored", events=events))
+    world.registry.push("monitoring")
+    assert await polled(world) == ["unannounced"]
+    assert "all were ignored (other repository, such as p/addons/a)" in caplog.text
+    assert "ADDON_SYNC_REPOSITORY_PREFIX" in caplog.text
+
+
+async def test_a_trial_of_the_endpoint_announces_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It comes from this host, and is for an addon that is there."""
+    world = World()
+    world.registry.push("monitoring")
+    await announce(world, "monitoring")
+    async with world.working():
+        await world.settled()
+    await world.clock.advance(90_000.0)
+    await announce(world, "monitoring", 2, actor=DOCTOR)
+    for _ in range(9):  # it is looked for a while, as after any event
+        async with world.working():
+            await world.settled()
+        await world.clock.advance(60.0)
+    world.registry.push("monitoring", b"two", tag="v2.0.0")
+    assert await polled(world) == ["unannounced"]
     assert "none at all arrived within a day" in caplog.text
 
 
@@ -55,7 +115,7 @@ async def test_where_others_arrive_it_was_lost_on_the_way(caplog: pytest.LogCapt
     world.registry.push("monitoring")
     await announce(world, "security")
     assert await polled(world) == ["unannounced"]
-    assert "others arrived within a day" in caplog.text
+    assert "others arrived since addon-sync began here (0 s ago), so this one was lost on the way" in caplog.text
 
 
 async def test_an_announced_push_is_not_missed_however_it_was_found() -> None:
