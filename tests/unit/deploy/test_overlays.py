@@ -1,5 +1,6 @@
 """The overlays of deploy/: they build, a cluster takes them, and every name is the one that clusters know already."""
 
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -199,13 +200,15 @@ def test_the_receiver_can_run_from_the_files_of_the_host(with_components: Path) 
 @pytest.mark.kubectl
 @pytest.mark.parametrize("with_components", [["podmonitor"]], indirect=True)
 def test_the_pod_monitor_reads_the_metrics_of_the_receiver(with_components: Path) -> None:
-    """Its port has the name that the pod gives it."""
+    """Its port has the name that the pod gives it, and the job the one that the alerts ask for."""
     resources = build(with_components)
     monitor = find(resources, "PodMonitor", "addon-sync-receiver")
     deployment = find(resources, "Deployment", "addon-sync-receiver")
-    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    rules = (DEPLOY / "monitoring" / "rules.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r'job="([^"]*)"', rules)) == {labels[monitor["spec"]["jobLabel"]]}
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint["path"] == "/metrics"
     assert endpoint["port"] in [port["name"] for port in pod(deployment)["containers"][0]["ports"]]
