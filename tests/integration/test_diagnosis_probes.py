@@ -190,6 +190,36 @@ def test_the_receiver_is_asked_over_tls_of_its_own_certificate_only(tmp_path: Pa
     assert seen == []
 
 
+def test_a_chain_in_the_file_lets_nobody_in_whom_it_signed(tmp_path: Path) -> None:
+    """Its first certificate is the receiver's, also behind a text or a key; the others are of many servers."""
+    authority = Authority(tmp_path)
+    own, stranger = authority.sign("receiver"), authority.sign("stranger")
+    chain = tmp_path / "chain.pem"
+    chain.write_text(f"{own.key.read_text()}Subject: receiver\n{own.cert.read_text()}{authority.cert.read_text()}")
+    answer = says(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
+
+    def ask(cert: Path, key: Path) -> int:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+
+        def talk(connection: socket.socket) -> None:
+            try:
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    answer(secured)
+            except OSError:
+                return
+
+        with server(talk) as port:
+            origin, tls = f"https://127.0.0.1:{port}", http.pinned(chain)
+            return http.ask(origin, "POST", "/v1", body=b"{}", headers={}, tls=tls).status
+
+    assert ask(chain, own.key) == 202
+    with pytest.raises(http.NoAnswer, match="another certificate"):
+        ask(stranger.cert, stranger.key)
+    with pytest.raises(OSError, match="no certificate in PEM form"):
+        http.pinned(own.key)
+
+
 @pytest.mark.parametrize("answer", [b"garbage\r\n\r\n", b"", b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{}"])
 def test_what_speaks_no_http(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage, nothing, and an answer that is cut off."""

@@ -1,6 +1,8 @@
 """One request to the receiver of this host. Blocks, within seconds; never through a proxy."""
 
+import errno
 import http.client
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from receiver.diagnosis.endpoint import Answer
 
 SECONDS = 5.0
 _MOST_ANSWER = 64 * 1024
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class NoAnswer(Exception):
@@ -55,14 +58,18 @@ def ask(
 def pinned(certificate: Path) -> ssl.SSLContext:
     """TLS to whoever has the key of ``certificate``, and to nobody else: no token goes to another.
 
-    The name is not compared: the certificate is for the one that senders use.
+    The name is not compared: the certificate is for the one that senders use. Of a file with a whole chain only the
+    first is the receiver's own; whoever an authority among the others has signed is somebody else.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or holds none.
     """
+    own = _CERTIFICATE.search(certificate.read_text(encoding="ascii", errors="replace"))
+    if own is None:
+        raise OSError(errno.EINVAL, "there is no certificate in PEM form in it")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.load_verify_locations(certificate)
+    context.load_verify_locations(cadata=own[0])
     # Without this flag only a certificate that has signed itself could be the end of a chain.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
