@@ -97,7 +97,7 @@ class StateLock:
             _refuse_links(self._state)
             patience.take(self._lock, self._state, self.holder)
         except OSError as error:
-            raise ConfigError(f"ADDON_SYNC_STATE_DIR {str(self._state)!r} cannot be used: {error}") from error
+            raise _unusable("ADDON_SYNC_STATE_DIR", self._state, error) from error
         try:
             if self._catalogue is not None:
                 self._catalogue.acquire(command, patience)
@@ -151,7 +151,7 @@ class StateLock:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise ConfigError(f"ADDON_SYNC_STATE_DIR {str(self._state)!r} cannot be used: {error}") from error
+            raise _unusable("ADDON_SYNC_STATE_DIR", self._state, error) from error
 
     def holder(self) -> Holder | None:
         """Who holds the lock, as far as it says; where that one is free, who holds the catalogue."""
@@ -195,7 +195,7 @@ class _CatalogueLock:
             _write_private(temporary, Holder(pid=os.getpid(), command=command, state=str(self._state)))
             _replace(temporary, self._note)
         except OSError as error:
-            raise ConfigError(f"K2S_INSTALL_DIR {str(self.path.parent)!r} cannot be used: {error}") from error
+            raise _unusable("K2S_INSTALL_DIR", self.path.parent, error) from error
 
     def holder(self) -> Holder | None:
         return _noted(self._note)
@@ -205,6 +205,24 @@ class _CatalogueLock:
             with contextlib.suppress(OSError):
                 self._note.unlink(missing_ok=True)
             self._lock.release()
+
+
+def _unusable(setting: str, folder: Path, error: OSError) -> ConfigError:
+    """With the remedy, where it is another account's: most often a command was typed without sudo, or with it."""
+    remedy = f"; run it as the account that serve runs as{_owner(folder)}" if isinstance(error, PermissionError) else ""
+    return ConfigError(f"{setting} {str(folder)!r} cannot be used: {error}{remedy}")
+
+
+def _owner(folder: Path) -> str:
+    """Whose it is, or would be, where the system tells: neither on Windows nor of an account without a name."""
+    for path in (folder, *folder.parents):
+        try:
+            return f" (here: {path.owner()})"
+        except FileNotFoundError:
+            continue
+        except (OSError, KeyError, NotImplementedError):
+            break
+    return ""
 
 
 def _file_lock(path: Path) -> filelock.FileLock:

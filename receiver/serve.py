@@ -6,8 +6,10 @@ Imported by the command ``serve`` only: no other command pays for the server and
 import asyncio
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from receiver import app
 from receiver.config import Settings
@@ -169,9 +171,7 @@ def _door(
         return ("the workers have ended",) if working.done() else ()
 
     def reasons() -> Sequence[str]:
-        if not settings.catalogue.is_dir():
-            return [*ended(), f"the catalogue {settings.catalogue} is not there"]
-        return ended()
+        return [*ended(), *_missing(settings.catalogue)]
 
     return Door(
         queue=parts.queue,
@@ -191,6 +191,16 @@ def _door(
         is_local=settings.listen.loopback,
         registry=settings.registry.authority,
     )
+
+
+def _missing(catalogue: Path) -> Sequence[str]:
+    """Why nothing can be installed there now, as far as a look tells."""
+    try:
+        return () if stat.S_ISDIR(catalogue.stat().st_mode) else (f"the catalogue {catalogue} is no folder",)
+    except FileNotFoundError:
+        return (f"the catalogue {catalogue} is not there",)
+    except OSError as error:
+        return (f"the catalogue {catalogue} cannot be looked at: {error.strerror}",)
 
 
 def _sign_in(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from receiver.errors import ConfigError
 from receiver.registry.proxy import parse_exemptions
 from receiver.secret import Secret, password, tokens
 from receiver.settings_table import SETTINGS
+from tests.support.account import another_account
 
 CONTRACT = {
     "REGISTRY_URL": None,
@@ -178,8 +179,32 @@ def test_the_install_folder_has_a_default_on_windows_only(monkeypatch: pytest.Mo
         load(flags={}, environment=environment, file=None, system="nt")
     with pytest.raises(ConfigError, match=r"K2S_INSTALL_DIR is not set.*--k2s-install-dir"):
         load(flags={}, environment=environment, file=None, system="posix")
-    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    monkeypatch.setattr("receiver.config._is_folder", lambda _: True)
     assert str(load(flags={}, environment=environment, file=None, system="nt").install_dir) == "C:\\k"
+
+
+def test_a_folder_that_this_account_may_not_look_into_is_told_with_the_remedy(loaded: Loader, install: Path) -> None:
+    """It is there for the service, so it is no typing error."""
+    install.parent.chmod(0o700)
+    remedy = "Permission denied: run it as the account that serve runs as"
+    with another_account(), pytest.raises(ConfigError, match=f"K2S_INSTALL_DIR .* cannot be looked at: {remedy}"):
+        load(flags={}, environment={"K2S_INSTALL_DIR": str(install)}, file=None, local_only=True)
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), RuntimeError("Symlink loop from 'addons'")]
+)
+def test_a_state_folder_that_cannot_be_compared_with_the_catalogue_is_told(
+    loaded: Loader, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Simulated: drives may refuse, and up to Python 3.12 links in a circle are an error."""
+
+    def refused(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "resolve", refused)
+    with pytest.raises(ConfigError, match=r"ADDON_SYNC_STATE_DIR .* cannot be looked at: .*(denied|loop)"):
+        loaded()
 
 
 def test_commands_that_stay_on_this_machine_need_no_registry(loaded: Loader, install: Path) -> None:

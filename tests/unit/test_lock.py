@@ -5,11 +5,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from receiver.errors import ConfigError
 from receiver.lock import Holder, StateLock, new_token
+from tests.support.account import another_account
 
 FOREIGN = Holder(pid=4711, command="serve", url="http://127.0.0.1:8080", token="T0ken")
 
@@ -115,6 +117,17 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match="ADDON_SYNC_STATE_DIR"):
         StateLock(tmp_path / "state").try_acquire(command="sync")
+
+
+def test_who_may_not_use_the_state_folder_learns_who_may() -> None:
+    """It is the service's; the command was typed by somebody else."""
+    remedy = r"cannot be used: .*Permission denied.*; run it as the account that serve runs as \(here: root\)"
+    with TemporaryDirectory() as folder:  # those of pytest are closed to others
+        Path(folder).chmod(0o755)
+        with another_account(), pytest.raises(ConfigError, match=f"ADDON_SYNC_STATE_DIR .* {remedy}"):
+            StateLock(Path(folder)).try_acquire(command="sync")
+        with another_account(), pytest.raises(ConfigError, match=f"ADDON_SYNC_STATE_DIR .* {remedy}"):
+            StateLock(Path(folder) / "k" / "state").try_acquire(command="sync")
 
 
 def test_a_full_disk_frees_the_lock_and_leaves_no_part_of_a_note(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

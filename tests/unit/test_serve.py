@@ -1,6 +1,7 @@
 """The end of ``serve``: what runs is given its time, and the process ends within the contract's."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from receiver.oci.reference import RegistryAddress
 from receiver.sync.operations import Changed
 from receiver.sync.outcome import Outcome
 from receiver.tasks.task import Trigger
+from tests.support.account import another_account
 
 
 class _Stuck:
@@ -146,3 +148,18 @@ def test_what_is_installed_is_shown_with_its_time(monkeypatch: pytest.MonkeyPatc
     ]
     reporter.operated(Changed(repository="addons/a", action="uninstalled"))
     assert shown() == []
+
+
+def test_why_nothing_can_be_installed_is_told(tmp_path: Path) -> None:
+    """Readiness is asked for by probes and by people: an answer, whatever is wrong."""
+    catalogue = tmp_path / "host" / "addons"
+    assert "is not there" in serve._missing(catalogue)[0]
+    catalogue.parent.mkdir()
+    catalogue.write_text("x")
+    assert "is no folder" in serve._missing(catalogue)[0]
+    catalogue.unlink()
+    catalogue.mkdir()
+    assert serve._missing(catalogue) == ()
+    catalogue.parent.chmod(0o700)
+    with another_account():
+        assert "cannot be looked at: Permission denied" in serve._missing(catalogue)[0]
