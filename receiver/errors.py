@@ -38,6 +38,11 @@ where repetition cures transport but not content. ``receiver.sync.retry.after_fa
 
 from typing import ClassVar
 
+FROM_A_BROWSER = (
+    "a web page may not notify where no credential is needed: set ADDON_SYNC_TOKEN, or send neither Origin nor "
+    "Sec-Fetch-Site"
+)
+"""Why a browser is refused at an open door: any page could make one on this host ask us."""
 NO_CREDENTIAL = "a valid credential is required"
 """What whoever is not let in is told, and the journal: it never says what was wrong."""
 

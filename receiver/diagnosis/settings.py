@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from receiver.config import Given, Settings
 from receiver.diagnosis.finding import Finding, broken, ok, warning
@@ -30,8 +31,16 @@ def rows(settings: Settings) -> Iterator[Row]:
         if name in secret or name.startswith("senders."):
             yield Row(name=name, value=_configured(given), source=given.source, where=given.name)
         else:
-            value = follows.get(name) if given.source == "default" else given.text
+            value = follows.get(name) if given.source == "default" else _shown(name, given)
             yield Row(name=name, value=value or given.text or None, source=given.source, where=given.name)
+
+
+def _shown(name: str, given: Given) -> str | None:
+    """As it was written; of the webhook without its path, which opens it (`receiver.flux.hook`)."""
+    if name != "ADDON_SYNC_FLUX_WEBHOOK" or given.text is None:
+        return given.text
+    url = urlsplit(given.text.strip())
+    return f"{url.scheme}://{url.netloc}{'/…' if url.path.strip('/') else ''}"
 
 
 def _configured(given: Given) -> str:
@@ -77,7 +86,7 @@ def judge(settings: Settings) -> Iterator[Finding]:
 def _listener(settings: Settings) -> Iterator[Finding]:
     named = f"ADDON_SYNC_LISTEN is {settings.listen.host or 'every address'}"
     if settings.listen.loopback:
-        if not settings.token.configured:
+        if not settings.token.configured and not settings.senders:
             text = "there is no ADDON_SYNC_TOKEN: every program on this machine may send notifications"
             yield warning("settings.token", text, "set ADDON_SYNC_TOKEN_FILE, and tell the registry")
         return

@@ -3,13 +3,15 @@
 A token of ADDON_SYNC_TOKEN speaks for everybody, a credential under ``senders:`` for its sender only. What a delivery
 is turns out when it is decoded; `Notifications.take` compares. Where nothing is configured (on loopback only, which
 ``serve`` sees to), those may send without a credential who could have sent a token. Who has a proof of its own must
-always show it: such a sender is on the internet as a rule, and comes through a proxy on this machine.
+always show it: such a sender is on the internet as a rule, and comes through a proxy on this machine. A browser may
+not: it could have sent no token, and asks for whatever page is open in it.
 """
 
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from receiver.errors import FROM_A_BROWSER, Unauthenticated
 from receiver.server.credentials import Tokens, Words, digest_of, encoded, presented_token, refused
 from receiver.webhook.decode import BY_KEY, SENDERS, UNKNOWN
 from receiver.webhook.proof import SecretPath, Signature, Token, Verbatim
@@ -19,6 +21,8 @@ Grant = frozenset[str]
 
 EVERYBODY: Grant = frozenset({UNKNOWN, *(sender.name for sender in SENDERS)})
 WITHOUT_CREDENTIAL: Grant = frozenset({UNKNOWN, *(sender.name for sender in SENDERS if Token() in sender.proofs)})
+_OF_BROWSERS = ("Origin", "Sec-Fetch-Site")
+"""Headers that a page cannot leave out and no registry sends (Fetch standard; W3C Fetch Metadata Request Headers)."""
 
 
 class Headers(Protocol):
@@ -95,9 +99,11 @@ class Gate:
         """For whom a request to the usual path speaks; `Signed` where only its body can tell.
 
         Raises:
-            Unauthenticated: no credential, or none that is right.
+            Unauthenticated: no credential, or none that is right; or none is needed, and a browser asks.
         """
         if self._is_open:
+            if any(headers.getall(name, []) for name in _OF_BROWSERS):
+                raise Unauthenticated(FROM_A_BROWSER)
             return WITHOUT_CREDENTIAL
         token = presented_token(headers.getall("Authorization", []))
         if token is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from receiver.document import encode, replaced
-from receiver.errors import Malformed, Unsupported
+from receiver.errors import FROM_A_BROWSER, Malformed, Unsupported
 from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
@@ -84,19 +84,19 @@ class Notifications:
             _tell(refusal, reason)
 
     async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:
-        accepted, ignored = 0, sum(decoded.ignored.values())
+        accepted, duplicates, ignored = 0, 0, sum(decoded.ignored.values())
         if decoded.events or self._is_new(decoded):
             receipt = await self._accept(delivery, decoded)
-            accepted, ignored = receipt.accepted, ignored + receipt.duplicates
+            accepted, duplicates = receipt.accepted, receipt.duplicates
         elif not decoded.malformed:
             self._leave_out(delivery, decoded)
         if decoded.malformed:
             await self._quarantine(delivery, decoded.sender, "; ".join(decoded.malformed))
         if decoded.ignored:
             self._metrics.ignored(decoded.ignored)
-        if not accepted and not decoded.malformed:
+        if not accepted and not duplicates and not decoded.malformed:
             self._metrics.delivery(decoded.sender, "ignored")
-        return Outcome(accepted, ignored, len(decoded.malformed))
+        return Outcome(accepted, ignored + duplicates, len(decoded.malformed))
 
     async def _accept(self, delivery: Delivery, decoded: Decoded) -> Receipt:
         now = self._clock()
@@ -117,6 +117,8 @@ class Notifications:
         self._remember(decoded)
         if receipt.accepted:
             self._metrics.delivery(decoded.sender, "accepted")
+        elif receipt.duplicates:
+            self._metrics.delivery(decoded.sender, "duplicate")
         if receipt.new_instance:
             self._metrics.missed_event("sender restarted")
             _log.warning(
@@ -171,6 +173,9 @@ class Notifications:
 def _tell(refusal: Refusal, reason: str) -> None:
     """With the remedy; never with what was presented."""
     often = "" if refusal.count == 1 else f" ({refusal.count} times in {in_words(refusal.seconds)})"
+    if reason == FROM_A_BROWSER:
+        _log.warning("%s sent a notification from a browser, it was refused%s: %s", refusal.address, often, reason)
+        return
     _log.warning(
         "%s sent a notification with a wrong credential or none, it was refused%s: %s",
         refusal.address,

@@ -57,7 +57,7 @@ def _announce(settings: Settings, url: str) -> None:
         )
     if not settings.listen.loopback and settings.tls_cert is None:
         _log.warning("no ADDON_SYNC_TLS_CERT: the token travels unencrypted unless something in front speaks TLS")
-    if not settings.token.configured:
+    if not settings.token.configured and not settings.senders:
         _log.warning("no ADDON_SYNC_TOKEN: every program on this machine may send notifications")
 
 

@@ -75,3 +75,15 @@ def test_a_token_that_travels_in_clear_is_warned_of(
     _announce(load(flags={}, environment=environment, file=None), "http://x")
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * warned
     assert all("ADDON_SYNC_TLS_CERT" in message and "T0ken" not in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize(("senders", "warned"), [("{}", True), ("{ghcr: S3cret}", False)])
+def test_an_open_door_is_warned_of_and_a_closed_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, senders: str, warned: bool
+) -> None:
+    """Credentials of senders close it as the shared token does."""
+    file = tmp_path / "addon-sync.yaml"
+    file.write_text(f"senders: {senders}\n")
+    environment = {"REGISTRY_URL": "oci://r", "K2S_INSTALL_DIR": str(tmp_path)}
+    _announce(load(flags={}, environment=environment, file=file), "http://x")
+    assert ["no ADDON_SYNC_TOKEN" in message for message in caplog.messages] == [True] * warned

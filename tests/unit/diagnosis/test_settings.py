@@ -78,3 +78,12 @@ def test_credentials_of_senders_let_serve_listen_to_others(tmp_path: Path) -> No
     """As `receiver.serve` sees it."""
     found = settings(tmp_path, yaml=f"senders: {{ghcr: {SECRET}}}", ADDON_SYNC_LISTEN=":8080")
     assert troubles(found) == {"settings.tls": "warning"}
+    assert troubles(settings(tmp_path, yaml=f"senders: {{ghcr: {SECRET}}}")) == {}
+
+
+def test_the_path_of_the_webhook_is_not_shown(tmp_path: Path) -> None:
+    """Flux makes it of a token: who knows it can make Flux work."""
+    token = {"ADDON_SYNC_FLUX_TOKEN": SECRET}
+    for url, shown in (("https://flux.local:8443/hook/0a1b", "https://flux.local:8443/…"), ("http://f", "http://f")):
+        found = settings(tmp_path, ADDON_SYNC_FLUX_WEBHOOK=url, **token)
+        assert {row.name: row.value for row in rows(found)}["ADDON_SYNC_FLUX_WEBHOOK"] == shown

@@ -216,3 +216,12 @@ def test_nothing_of_a_claim_can_be_printed() -> None:
 def test_every_sender_has_a_proof() -> None:
     """Nobody is in the table whom no credential could let in."""
     assert all(sender.proofs for sender in SENDERS)
+
+
+@pytest.mark.parametrize("header", [("Origin", "http://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "none")])
+def test_a_browser_may_not_come_in_by_an_open_door(header: tuple[str, str]) -> None:
+    """Any page that is open on this host could post; where a credential is needed, the header means nothing."""
+    assert admitted(gate()) == WITHOUT_CREDENTIAL
+    with pytest.raises(Unauthenticated, match="set ADDON_SYNC_TOKEN"):
+        admitted(gate(), header)
+    assert admitted(gate(("token",)), ("Authorization", "Bearer token"), header) == EVERYBODY

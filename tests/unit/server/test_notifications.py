@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from receiver.errors import NO_CREDENTIAL, QueueUnavailable, Unauthenticated
+from receiver.errors import FROM_A_BROWSER, NO_CREDENTIAL, QueueUnavailable, Unauthenticated
 from receiver.metrics import Metrics
 from receiver.server.gate import EVERYBODY
 from receiver.server.notifications import Notifications, Outcome
@@ -60,12 +60,14 @@ async def test_a_push_is_stored_as_it_came(desk: Desk) -> None:
     assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="accepted"} 1.0')
 
 
-async def test_a_duplicate_counts_as_ignored(desk: Desk) -> None:
-    """Distribution repeats what it thinks was lost (W20)."""
+async def test_a_duplicate_is_answered_as_ignored_and_counted_as_what_it_is(desk: Desk) -> None:
+    """Distribution repeats what it thinks was lost (W20); that it does shows in the metrics as in the journal."""
     await desk.take(envelope(event(id="a")))
     assert await desk.take(envelope(event(id="a"), event(id="b"))) == Outcome(accepted=1, ignored=1)
     assert await desk.take(envelope(event(id="a"))) == Outcome(ignored=1)
-    assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="ignored"} 1.0')
+    assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="duplicate"} 1.0')
+    assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="ignored"} 0.0')
+    assert desk.has('addon_sync_deliveries_total{sender="distribution",verdict="accepted"} 2.0')
 
 
 async def test_noise_does_not_touch_the_queue(desk: Desk) -> None:
@@ -221,13 +223,16 @@ async def test_a_wrong_credential_is_told_with_its_remedy(desk: Desk, caplog: py
     for address in ("127.0.0.1", "127.0.0.1", "10.0.0.7"):
         desk.notifications.refused(address, "unauthenticated", NO_CREDENTIAL, agent="Go-http-client/1.1")
     desk.notifications.refused("10.0.0.8", "oversized", "the body is over the limit")
+    desk.notifications.refused("127.0.0.3", "unauthenticated", FROM_A_BROWSER)
     desk.notifications.refused("10.0.0.9", "unauthenticated", NO_CREDENTIAL, agent=DOCTOR)
-    assert [record.getMessage() for record in caplog.records] == [
+    *wrong, browser = caplog.messages
+    assert browser.startswith("127.0.0.3 sent a notification from a browser, it was refused: a web page")
+    assert wrong == [
         f"{address} sent a notification with a wrong credential or none, it was refused: compare ADDON_SYNC_TOKEN, or "
         "what stands under senders:, with what that registry sends"
         for address in ("127.0.0.1", "10.0.0.7")
     ]
-    assert [aside.origin for aside in desk.queue.asides] == [None, None, None, None, DOCTOR]
+    assert [aside.origin for aside in desk.queue.asides] == [None, None, None, None, None, DOCTOR]
 
 
 async def test_wrong_credentials_are_counted_for_the_line_of_the_next_hour(
