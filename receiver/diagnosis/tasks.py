@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from receiver.diagnosis.finding import Finding, broken, ok, warning
-from receiver.sync.heard import Heard, in_words, remedy
+from receiver.sync import heard as arrivals
+from receiver.sync.heard import Heard, in_words
 from receiver.tasks.journal import Health
-from receiver.tasks.task import State, Task
+from receiver.tasks.task import EVERYTHING, State, Task
 
 _LATE = 900.0
 """Seconds that a task may be due without anybody taking it: longer than any single sync that is still of use."""
+_ALL_ADDONS = "see registry.* above; addon-sync poll tries now"
+"""About the task of the poll, which no command can name."""
 _DAMAGED = (
     "stop the receiver, move the file away with its -wal and -shm neighbours, and start again: the poll at start finds "
     "what the lost events announced"
@@ -22,19 +25,21 @@ def judge_tasks(tasks: Sequence[Task], *, served: bool, now: float) -> Iterator[
     yield ok("journal.tasks", ", ".join(f"{found[state]} {state.value}" for state in State))
     for task in tasks:
         if task.state is State.PARKED:
-            text = f"{task.repository} is parked, and is not tried again: {task.error or 'no reason is known'}"
-            yield warning(
-                "journal.parked",
-                text,
-                f"push a corrected artifact, or repair and addon-sync parked retry {task.repository}",
-            )
+            text = f"{_name(task)} is parked, and is not tried again: {task.error or 'no reason is known'}"
+            remedy = f"push a corrected artifact, or repair and addon-sync parked retry {task.repository}"
+            yield warning("journal.parked", text, _ALL_ADDONS if task.repository == EVERYTHING else remedy)
         elif task.state is State.QUEUED and task.error:
-            text = f"{task.repository} failed {task.attempts} times, and is tried again: {task.error}"
-            yield warning("journal.failing", text, f"see addon-sync status {task.repository}")
-    late = [task.repository for task in tasks if task.state is State.QUEUED and now - task.due > _LATE]
+            text = f"{_name(task)} failed {task.attempts} times, and is tried again: {task.error}"
+            remedy = f"see addon-sync status {task.repository}"
+            yield warning("journal.failing", text, _ALL_ADDONS if task.repository == EVERYTHING else remedy)
+    late = [_name(task) for task in tasks if task.state is State.QUEUED and now - task.due > _LATE]
     if late and served:
         text = f"{len(late)} tasks are overdue by more than {_LATE / 60:.0f} minutes, such as {late[0]}"
         yield warning("journal.late", text, "see the log of serve, and restart it")
+
+
+def _name(task: Task) -> str:
+    return "a look at all addons" if task.repository == EVERYTHING else task.repository
 
 
 def judge_journal(journal: Health, heard: Heard, *, now: float) -> Iterator[Finding]:
@@ -47,7 +52,7 @@ def judge_journal(journal: Health, heard: Heard, *, now: float) -> Iterator[Find
             f"{heard.refused} deliveries were refused in the last 24 hours, the last "
             f"{in_words(now - last.received)} ago from {last.address or 'nobody knows where'}: {last.reason}"
         )
-        yield warning("journal.refused", text, remedy(last.reason))
+        yield warning("journal.refused", text, arrivals.remedy(last.reason))
     for problem in journal.problems:
         yield broken("journal.file", f"the queue is damaged: {problem}", _DAMAGED)
 

@@ -12,7 +12,7 @@ from receiver.document import replaced
 from receiver.errors import NO_CREDENTIAL
 from receiver.sync.heard import heard
 from receiver.tasks.journal import DOCTOR, Arrival, Event, Health, Verdict
-from receiver.tasks.task import State, Task, Trigger
+from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 
 NOW = 1_795_000_000.0
 TASK = Task(repository="addons/a", state=State.QUEUED, trigger=Trigger.EVENT, due=NOW, created=NOW)
@@ -36,6 +36,16 @@ def test_parked_failing_and_overdue_tasks_are_told() -> None:
     assert "3 times" in found["journal.failing"].text
     assert "addons/late" in found["journal.late"].text
     assert len(list(judge_tasks([late], served=False, now=NOW))) == 1
+
+
+def test_a_look_at_all_addons_is_told_in_words() -> None:
+    """Its name in the queue is a pattern for a shell, and no command takes it."""
+    everything = replaced(TASK, repository=EVERYTHING, due=NOW - 1000)
+    tasks = [replaced(everything, attempts=2, error="away"), replaced(everything, state=State.PARKED, error="no")]
+    told = [one for one in judge_tasks(tasks, served=True, now=NOW) if one.standing is not Standing.OK]
+    assert [one.check for one in told] == ["journal.failing", "journal.parked", "journal.late"]
+    assert all("a look at all addons" in one.text for one in told)
+    assert {one.remedy for one in told[:2]} == {"see registry.* above; addon-sync poll tries now"}
 
 
 HEALTH = Health(entries=9, bytes=1024, oldest=None, newest=None)
