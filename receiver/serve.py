@@ -290,7 +290,8 @@ async def _shut_down(
     parts: app.Parts, server: HttpServer, working: "asyncio.Task[None]", background: Sequence["asyncio.Task[None]"]
 ) -> None:
     """Accept no more, let what runs end for a while, give back what does not: nothing acknowledged is lost."""
-    _log.info("stopping")
+    if background:  # else it never began
+        _log.info("stopping")
     notify("STOPPING=1")
     parts.workers.stop()
     for task in background:

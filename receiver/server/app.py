@@ -1,6 +1,7 @@
 """The HTTP server as the rest of the program sees it: what it needs, its endpoints, start and stop."""
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from receiver.tasks.queue import TaskQueue
 if TYPE_CHECKING:
     from receiver.server.page.endpoint import Page
 
+_TAKEN = frozenset({errno.EADDRINUSE, 10013, 10048})
+"""What the system says of a port that somebody has; Windows says WSAEACCES where that one wants it for itself alone."""
 _BACKLOG = 512
 """Connections that the system holds for us while the event loop is busy; the system may cap it."""
 
@@ -171,7 +174,7 @@ class HttpServer:
                 table = {**self._page.routes(), **self._api.routes(), **table}
             return await self._listen(table, host, port, self._door.tls)
         except (OSError, OverflowError) as error:
-            raise ConfigError(f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}") from error
+            raise ConfigError(_why_not(host, port, error)) from error
 
     async def start_commands(self) -> tuple[str, int]:
         """Listen for commands of this host, and say where.
@@ -217,6 +220,19 @@ class HttpServer:
             exempt=self._door.exempt,
         )
         return ConnectionServer(Router(table), limits=limits, metrics=self._door.metrics, failures=failures)
+
+
+def _why_not(host: str, port: int, error: OSError | OverflowError) -> str:
+    """In a person's words, with the remedy: asyncio's text repeats the address twice."""
+    name = f"[{host}]" if ":" in host else host
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _TAKEN:
+        cause = "is taken by another program: stop that one, or give"
+        return f"ADDON_SYNC_LISTEN: port {port} of {host or 'every address'} {cause} --listen {name}:<another port>"
+    if isinstance(error, PermissionError):
+        cause = "may not be opened by this account: give"
+        return f"ADDON_SYNC_LISTEN: port {port} {cause} --listen {name}:<a port above 1023>"
+    return f"ADDON_SYNC_LISTEN: cannot listen on {host!r}, port {port}: {error}"
 
 
 @dataclass(frozen=True, slots=True)

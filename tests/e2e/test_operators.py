@@ -161,8 +161,9 @@ def test_a_second_receiver_on_the_same_catalogue_waits_or_says_who_holds_it(site
         second = other.serve()
         second.launch()
         try:
-            line = second.wait_for_line("waiting for .* to stop")
-            assert f"process {serving.pid}" in line
+            line = second.wait_for_line("this one takes over when that ends, and gives up after 20 s")
+            assert f"another addon-sync serve (process {serving.pid}" in line
+            assert f"works on {site.host.install_dir}: " in line
             assert str(site.host.state) in line
             assert serving.stop() == 0
             second.wait_until_listening()

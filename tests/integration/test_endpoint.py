@@ -262,7 +262,10 @@ async def test_an_address_that_cannot_be_had_is_a_matter_of_settings(host: str) 
 async def test_a_port_that_is_taken_is_a_matter_of_settings() -> None:
     """Two receivers on one host."""
     async with running() as endpoint:
-        with pytest.raises(ConfigError, match=str(endpoint.address[1])):
+        remedy = (
+            rf"port {endpoint.address[1]} of 127\.0\.0\.1 is taken by another program: stop that one, or give --listen"
+        )
+        with pytest.raises(ConfigError, match=remedy):
             await HttpServer(door()).start(*endpoint.address)
 
 

@@ -81,6 +81,22 @@ async def test_an_installation_that_does_not_end_does_not_hold_the_process(monke
     working.cancel()
 
 
+@pytest.mark.parametrize("begun", [True, False])
+async def test_what_never_began_does_not_stop(caplog: pytest.LogCaptureFixture, begun: bool) -> None:
+    """A port that is taken is one line."""
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    workers, server = SimpleNamespace(stop=lambda: None), SimpleNamespace(stop=nothing)
+    working = asyncio.create_task(nothing())
+    background = [asyncio.create_task(nothing())] if begun else []
+    with caplog.at_level("INFO"):
+        parts = cast("Any", SimpleNamespace(workers=workers, operations=SimpleNamespace(settle=nothing)))
+        await serve._shut_down(parts, cast("Any", server), working, background)
+    assert caplog.messages == ["stopping"] * begun
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "some-name"])
 @pytest.mark.parametrize(("token", "senders"), [(False, {}), (True, {}), (False, {"ghcr": "…"})])
 async def test_an_address_that_others_reach_needs_a_credential(

@@ -13,7 +13,7 @@ from receiver.cli.command import Command
 from receiver.cli.options import load_settings, settings_options
 from receiver.cli.progress import PlainProgress
 from receiver.config import Settings
-from receiver.lock import StateLock
+from receiver.lock import Holder, StateLock
 
 _log = logging.getLogger(__name__)
 
@@ -33,11 +33,21 @@ def command(**options: Any) -> None:
     """
     settings = load_settings(options)
     lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
-    lock.acquire(
-        command="serve", timeout=_PATIENCE, waiting=lambda who: _log.info("waiting for %s to stop", who or "a process")
-    )
+    lock.acquire(command="serve", timeout=_PATIENCE, waiting=lambda who: _tell_who_is_there(settings, who))
     with lock:
         asyncio.run(_serve(settings, lock))
+
+
+def _tell_who_is_there(settings: Settings, who: Holder | None) -> None:
+    folder = settings.state_dir if who is None or who.state is None else settings.install_dir
+    again = "another " if who is not None and who.command == "serve" else ""
+    _log.info(
+        "%s%s works on %s: this one takes over when that ends, and gives up after %.0f s; Ctrl-C gives up at once",
+        again,
+        who or "another process",
+        folder,
+        _PATIENCE,
+    )
 
 
 async def _serve(settings: Settings, lock: StateLock) -> None:
