@@ -103,6 +103,22 @@ class Settings(Value, frozen=True, kw_only=True):
         return _registry_named(self.given)
 
 
+def deciding(settings: Settings) -> dict[str, str]:
+    """The settings that decide what is brought, by their names, so that others can compare theirs. No secret."""
+    return {
+        "REGISTRY_URL": settings.registry.authority,
+        "INSECURE": str(settings.registry.scheme == "http").lower(),
+        "ADDON_SYNC_REPOSITORY_PREFIX": settings.repository_prefix,
+        "ADDON_SYNC_TAG_POLICY": str(settings.tag_policy),
+        "ADDON_SYNC_SEMVER_RANGE": settings.semver_range,
+    }
+
+
+def differing(settings: Settings, theirs: Mapping[str, str]) -> list[str]:
+    """The names of those that are not as ``theirs``, which `deciding` gave."""
+    return [name for name, text in deciding(settings).items() if theirs.get(name, text) != text]
+
+
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 

@@ -37,6 +37,8 @@ class Holder(Value, frozen=True, kw_only=True):
     """Where senders and people reach it: the URL with the port that was taken, without a path."""
     sign_in: str | None = None
     """What opens the page at ``listen``: the name of a setting, or ``token``; None where there is no page."""
+    settings: dict[str, str] | None = None
+    """What it works by, as `receiver.config.deciding` gives it."""
 
     @classmethod
     def mine(
@@ -47,9 +49,11 @@ class Holder(Value, frozen=True, kw_only=True):
         token: str | None = None,
         listen: str | None = None,
         sign_in: str | None = None,
+        settings: dict[str, str] | None = None,
     ) -> Self:
         """This process."""
-        return cls(pid=os.getpid(), command=command, url=url, token=token, listen=listen, sign_in=sign_in)
+        pid = os.getpid()
+        return cls(pid=pid, command=command, url=url, token=token, listen=listen, sign_in=sign_in, settings=settings)
 
     def __str__(self) -> str:
         where = "" if self.state is None else f", with the state folder {self.state}"

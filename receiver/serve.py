@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from receiver import app
-from receiver.config import Settings
+from receiver.config import Settings, deciding
 from receiver.errors import ConfigError, QueueUnavailable
 from receiver.flux import FluxWebhook
 from receiver.lock import Holder, StateLock, new_token
@@ -86,7 +86,16 @@ async def serve(
             commands = _url("http", *await server.start_commands())
             own = _url("http" if tls is None else "https", *address)
             sign_in = _sign_in(settings) if server.sessions is not None else None
-            lock.announce(Holder.mine(command="serve", url=commands, token=control, listen=own, sign_in=sign_in))
+            lock.announce(
+                Holder.mine(
+                    command="serve",
+                    url=commands,
+                    token=control,
+                    listen=own,
+                    sign_in=sign_in,
+                    settings=deciding(settings),
+                )
+            )
             listening(own)
             poller = _poller(parts, metrics)
             parts.views.next_poll = lambda: poller.next_at

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from receiver.cli.running import through
-from receiver.config import Settings
+from receiver.config import Settings, deciding, differing
 from receiver.diagnosis import endpoint, folders, network, tasks
 from receiver.diagnosis import settings as together
 from receiver.diagnosis.finding import Finding, broken, ok, warning
@@ -141,6 +141,8 @@ async def _look_at_endpoint(settings: Settings, occupied: _Occupied, *, notify: 
         return
     actual = serving.listen or _configured(settings)
     yield _listener(settings, actual)
+    for finding in endpoint.judge_settings(_different(settings, serving)):
+        yield finding
     origin = _reachable(actual)
     try:
         tls = await within(_SECONDS, lambda: _pinned(settings, origin))
@@ -238,6 +240,11 @@ def _listener(settings: Settings, actual: str) -> Finding:
     same_host = configured.hostname == found.hostname or not _is_address(configured.hostname or "")
     same = same_host and configured.scheme == found.scheme and configured.port in {0, found.port}
     return endpoint.judge_listener(configured.geturl(), actual, same=same)
+
+
+def _different(settings: Settings, serving: Holder) -> list[tuple[str, str, str]]:
+    ours, theirs = deciding(settings), serving.settings or {}
+    return [(name, theirs[name], ours[name]) for name in differing(settings, theirs)]
 
 
 def _is_address(host: str) -> bool:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from urllib.parse import urlsplit
 
-from receiver.config import Settings
+from receiver.config import Settings, differing
 from receiver.document import InvalidDocument, encode, replaced
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
 from receiver.sync.outcome import Outcome
-from receiver.sync.request import DiscardRequest, EventsRequest, OperatorRequest, Request, ViewRequest
+from receiver.sync.request import DiscardRequest, EventsRequest, OperatorRequest, Request, StatusRequest, ViewRequest
 from receiver.sync.wire import End, Failure, read_report, request_kind
 
 _log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def run_all(settings: Settings, requests: Iterable[Request], *, command: str, re
         if holder is None:
             asyncio.run(_here(settings, requests, report))
             return
+        _tell_what_is_not_used(settings, holder)
         for request in requests:
             for line in through(holder, request):
                 report(line)
@@ -60,6 +61,8 @@ def view(settings: Settings, request: ViewRequest, *, command: str, report: Call
     lock = StateLock(settings.state_dir, install_dir=settings.install_dir)
     with _held_or_served(lock, command) as holder:
         if holder is not None:
+            if isinstance(request, StatusRequest) and request.ask:
+                _tell_what_is_not_used(settings, holder)
             for line in through(holder, request):
                 report(line)
         elif isinstance(request, EventsRequest) and request.follow:
@@ -67,6 +70,20 @@ def view(settings: Settings, request: ViewRequest, *, command: str, report: Call
         else:
             asyncio.run(_view(settings, request, report))
         return holder is not None
+
+
+def _tell_what_is_not_used(settings: Settings, holder: Holder) -> None:
+    """Whoever gave a registry, and gets what another one has, must learn of it."""
+    theirs = holder.settings or {}
+    given = [settings.given[name] for name in differing(settings, theirs)]
+    unused = [f"{one.name} {one.text}" for one in given if one.source != "default"]
+    if unused:
+        _log.warning(
+            "%s does this with its own settings (registry %s); not used: %s",
+            holder,
+            theirs.get("REGISTRY_URL"),
+            ", ".join(unused),
+        )
 
 
 async def _here(settings: Settings, requests: Iterable[Request], report: Callable[[Report], None]) -> None:

@@ -129,6 +129,14 @@ def judge_listener(configured: str, actual: str, *, same: bool) -> Finding:
     return warning(check, text, "give this command the settings of serve; or restart serve, if they have changed")
 
 
+def judge_settings(different: list[tuple[str, str, str]]) -> Iterator[Finding]:
+    """Judge settings that decide what is brought: of those that differ the name, what serve has, and what we have."""
+    if different:
+        told = "; ".join(f"{name} is {theirs} there, and {ours} here" for name, theirs, ours in different)
+        remedy = "give this command the settings of serve; or restart serve, if they have changed"
+        yield warning("endpoint.settings", f"serve works with others than these: {told}", remedy)
+
+
 def judge_absence(configured: str, *, free: bool, reason: str) -> Finding:
     """Judge that no serve works on the state folder; ``free``: it could listen at ``configured``."""
     check = "endpoint.serve"

@@ -153,6 +153,10 @@ def test_where_nothing_is_installed_the_event_concerns_nobody(site: Site, listen
         quiet = doctor(site.host, "--no-notify")
         assert quiet.standing("endpoint.notification") == set()
         assert quiet.standing("endpoint.listen") == {"warning"}
+        assert quiet.standing("endpoint.settings") == set()
+        other = doctor(site.host, "--no-notify", "--repository-prefix", "p/addons/", **listen)
+        assert other.standing("endpoint.settings") == {"warning"}
+        assert "PREFIX is addons/ there, and p/addons/ here" in other.text("endpoint.settings")
         assert f"127.0.0.1:{site.port}" in quiet.text("endpoint.listen")
         assert (counted, serving.text("/metrics").count('reason="other repository"} 1.0')) == (1, 1)
 

@@ -10,7 +10,7 @@ import pytest
 
 from receiver.cli import running
 from receiver.cli.commands import replay
-from receiver.config import Settings, load
+from receiver.config import Settings, deciding, load
 from receiver.document import replaced
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
@@ -24,6 +24,7 @@ from receiver.sync.request import (
     PollRequest,
     Request,
     RollbackRequest,
+    StatusRequest,
     SyncRequest,
 )
 from receiver.sync.wire import End, Failure, write_report
@@ -204,6 +205,51 @@ def test_a_list_of_tasks_that_is_damaged_is_no_traceback(monkeypatch: pytest.Mon
     answer(monkeypatch, Response(b"{"))
     with pytest.raises(QueueUnavailable, match="ended the conversation"):
         running.view(settings(tmp_path), ParkedRequest(), command="parked", report=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({}, []),
+        ({"registry_url": "https://r", "repository_prefix": "addons/"}, []),
+        (
+            {"registry_url": "oci://other:1", "repository_prefix": "p/addons/"},
+            ["registry r); not used: --registry-url oci://other:1, --repository-prefix p/addons/"],
+        ),
+        ({"registry_url": "http://r", "insecure": "true"}, ["registry r); not used: --insecure true"]),
+    ],
+)
+def test_what_is_given_and_not_used_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    flags: dict[str, str],
+    told: list[str],
+) -> None:
+    """``serve`` has settings of its own; what is a default here was nobody's wish."""
+    given = load(flags=flags, environment={"REGISTRY_URL": "oci://r", "K2S_INSTALL_DIR": str(tmp_path)}, file=None)
+    theirs = deciding(replaced(settings(tmp_path), semver_range=">=1"))
+    serving = replaced(SERVING, settings=theirs)
+    monkeypatch.setattr(running, "StateLock", lambda *_, **__: Lock(serving, serving))
+    answer(monkeypatch, Response(write_report(End())))
+    running.run(given, PollRequest(), command="poll", report=lambda _: None)
+    expected = [f"addon-sync serve (process 1) does this with its own settings ({line}" for line in told]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == expected
+
+
+def test_a_serve_that_does_not_say_its_settings_is_used_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of a version before; and where nobody asks the registry, no registry is told of."""
+    monkeypatch.setattr(running, "StateLock", lambda *_, **__: Lock(SERVING, SERVING))
+    answer(monkeypatch, Response(write_report(End())))
+    running.run(settings(tmp_path), PollRequest(), command="poll", report=lambda _: None)
+    other = replaced(SERVING, settings={"REGISTRY_URL": "other"})
+    for request, warned in ((ParkedRequest(), False), (StatusRequest(ask=False), False), (StatusRequest(), True)):
+        monkeypatch.setattr(running, "StateLock", lambda *_, **__: Lock(other, other))
+        answer(monkeypatch, Response(write_report(End())))
+        running.view(settings(tmp_path), request, command="status", report=lambda _: None)
+        assert bool(caplog.messages) == warned
 
 
 def test_a_receiver_that_does_not_answer_is_named_without_its_credential(monkeypatch: pytest.MonkeyPatch) -> None:
