@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from receiver.catalog.layout import SCHEMA
 from receiver.diagnosis.finding import Finding, broken, ok, warning
 
 LEAST_FREE = 64 * 1024 * 1024
@@ -41,6 +42,8 @@ class HostFacts:
     """The number of the account that runs this; None on Windows."""
     links: tuple[str, ...] = ()
     """What is a link in the state folder."""
+    schema: bool = True
+    """Whether the catalogue has the schema of manifests, which comes with the product."""
     interrupted: int = 0
     """Installations that are not finished."""
     leftovers: tuple[str, ...] = ()
@@ -52,6 +55,13 @@ class HostFacts:
 def judge(facts: HostFacts, *, held: bool, needed: int, files: int) -> Iterator[Finding]:
     """Judge them; ``held`` where somebody works on them now, ``needed`` and ``files`` are the limits of one addon."""
     yield from _catalogue(facts)
+    if not facts.schema and not facts.install_dir.refused:
+        yield warning(
+            "folders.product",
+            f"there is no addons/{SCHEMA} in {facts.install_dir.path}, which K2s brings along: is it where K2s is "
+            "installed?",
+            "set K2S_INSTALL_DIR to the folder that K2s is installed in; where K2s is to come later, leave it",
+        )
     yield from _state(facts)
     if facts.state.exists and facts.state.plain:
         yield from _inside(facts, held=held)

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from receiver.catalog.layout import SCHEMA
 from receiver.diagnosis.folders import FolderFacts, HostFacts
 from receiver.links import is_link, is_plain_folder
 
@@ -24,6 +25,7 @@ def host_facts(*, install_dir: Path, catalogue: Path, state: Path, secrets: Iter
         # By trying: access lists, quotas and read-only volumes have the last word. Not so in the catalogue, where
         # nothing of ours may be at any moment.
         state=_facts(state, refused=_trial(state) if inside else _access(_nearest(state))),
+        schema=_is_there(catalogue / SCHEMA),
         account=os.geteuid() if hasattr(os, "geteuid") else None,
         links=tuple(_links(inside)) if inside else (),
         interrupted=_interrupted(inside) if inside else 0,
@@ -79,6 +81,14 @@ def _access(path: Path) -> str | None:
     if not path.exists() or os.access(path, os.W_OK | os.X_OK):
         return None
     return "the system does not allow it"
+
+
+def _is_there(path: Path) -> bool:
+    """Or at least not known to be away."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _nearest(path: Path) -> Path:

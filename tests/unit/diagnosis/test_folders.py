@@ -39,6 +39,7 @@ def test_a_host_that_is_well_has_nothing_to_cure() -> None:
     ("facts", "standing", "check", "words"),
     [
         (replace(HOST, install_dir=replace(GOOD, refused="no")), "broken", "catalogue", "/k cannot be written to (no)"),
+        (replace(HOST, schema=False), "warning", "product", "is it where K2s is installed? set K2S_INSTALL_DIR"),
         (replace(HOST, catalogue=replace(GOOD, plain=False)), "broken", "catalogue", "link or no folder"),
         (replace(HOST, catalogue=replace(GOOD, refused="no")), "broken", "catalogue", "belongs to sync"),
         (replace(HOST, state=replace(ABSENT, refused="no")), "broken", "state", "cannot be made (no)"),
@@ -91,6 +92,15 @@ def test_looking_makes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     facts = facts_of(tmp_path)
     assert (facts.state.exists, facts.state.plain, facts.state.refused) == (True, True, None)
     assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_a_folder_without_the_product_is_seen(tmp_path: Path) -> None:
+    """An existing folder is taken as it is, so a wrong one is told here or nowhere; our own start makes none right."""
+    assert not facts_of(tmp_path).schema
+    (tmp_path / "addons").mkdir()
+    assert not facts_of(tmp_path).schema
+    (tmp_path / "addons" / "addon.manifest.schema.json").write_text("{}")
+    assert facts_of(tmp_path).schema
 
 
 def test_what_lies_there_is_seen(tmp_path: Path) -> None:
