@@ -74,7 +74,9 @@ def view(settings: Settings, request: ViewRequest, *, command: str, report: Call
 
 def _tell_what_is_not_used(settings: Settings, holder: Holder) -> None:
     """Whoever gave a registry, and gets what another one has, must learn of it."""
-    theirs = holder.settings or {}
+    theirs = holder.settings
+    if theirs is None:
+        return  # of a version before, which does not say
     given = [settings.given[name] for name in differing(settings, theirs)]
     unused = [f"{one.name} {one.text}" for one in given if one.source != "default"]
     if unused:

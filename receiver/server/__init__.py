@@ -18,6 +18,7 @@
 - ``connections``    the connections, and the deadlines that aiohttp does not have
 - ``places``         the cap on connections, and who goes first; pure
 - ``failures``       addresses that present wrong credentials again and again; pure
+- ``refusals``       which of them are worth a line in the log; pure
 - ``tls``            the certificate, read again when it changes, and those of clients
 - ``handshake``      a connection until TLS is agreed on
 """

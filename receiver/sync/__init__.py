@@ -13,4 +13,5 @@ Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), `
 ``replay``    recorded deliveries back into hints, ``replayed`` what was found; ``recollection`` those of the journal
 ``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes;
 ``documents`` and ``tally``: what programs read of them
+``heard``     what senders had to say of late, taken or not; ``missed``: what a poll found that no event announced
 """

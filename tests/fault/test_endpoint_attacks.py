@@ -414,7 +414,8 @@ async def test_an_address_that_guesses_is_barred_for_a_while(caplog: pytest.LogC
             assert await wire.is_closed()
         assert await still_serves(endpoint)
         assert endpoint.count("addon_sync_addresses_barred_total") == 1
-        (record,) = caplog.records
+        first, record = caplog.records
+        assert "127.0.0.2 sent a notification with a wrong credential" in first.getMessage()
         assert record.levelno == logging.WARNING
         assert record.getMessage().startswith("127.0.0.2 presented 3 wrong credentials")
 
