@@ -8,6 +8,7 @@ and nothing else: what of the index is missing is made again from the entries.
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from receiver.document import encode, remembered, replaced
 from receiver.tasks.journal import DUPLICATE, Activity, Aside, Event
@@ -22,10 +23,10 @@ _SWEEP_EVERY = 1024
 
 def words(events: Iterable[Event], *, sender: str, verdict: str) -> tuple[str, ...]:
     """What an arrival can be found by. Most are accepted: that is no word to look for."""
-    names = [event.repository for event in events if event.left_out is None or event.left_out == DUPLICATE]
+    names = {event.repository for event in events if event.left_out is None or event.left_out == DUPLICATE}
     if len(names) == 1:
-        return _words_of_one(names[0], sender, verdict)
-    return tuple(_words(names, sender, verdict))
+        return _words_of_one(names.pop(), sender, verdict)
+    return tuple(_words(sorted(names), sender, verdict))
 
 
 @lru_cache(maxsize=4096)
@@ -41,11 +42,9 @@ def _words(names: Iterable[str], sender: str, verdict: str) -> Iterator[str]:
         yield f"verdict {verdict}"
 
 
-def words_of_activity(kind: str, repository: str | None) -> Iterator[str]:
+def words_of_activity(kind: str, repository: str | None) -> tuple[str, ...]:
     """What an activity can be found by."""
-    if repository is not None:
-        yield f"activity {repository}"
-    yield f"kind {kind}"
+    return (f"kind {kind}",) if repository is None else (f"activity {repository}", f"kind {kind}")
 
 
 class Ledger:
@@ -56,7 +55,8 @@ class Ledger:
         """Where the journal begins and ends in the stream of numbers."""
         self._most = journal_bytes // LEAST_WEIGHT
         self._terms: dict[str, int] = {}
-        self._mentions: dict[str, list[int]] = {}
+        self._mentions: dict[tuple[str, ...], list[int]] = {}
+        """Entries by all their words together: most deliveries have the same few."""
         self._mentioned = 0
         self._notes: list[Aside] = []
         self._excess = 0
@@ -90,15 +90,13 @@ class Ledger:
         self.end += size
         return number
 
-    def mention(self, number: int, found: Iterable[str]) -> None:
+    def mention(self, number: int, found: tuple[str, ...]) -> None:
         """The entry can be found by these words."""
-        for word in found:
-            numbers = self._mentions.get(word)
-            if numbers is None:
-                numbers = self._mentions[word] = []
-            if not numbers or numbers[-1] != number:
-                numbers.append(number)
-                self._mentioned += 1
+        numbers = self._mentions.get(found)
+        if numbers is None:
+            numbers = self._mentions[found] = []
+        numbers.append(number)
+        self._mentioned += len(found)
 
     def note(self, asides: Sequence[Aside]) -> None:
         """Keep notes until they are written; of too many, their number."""
@@ -178,10 +176,12 @@ class Ledger:
         connection.execute(text("indexed_up_to"), {"up_to": self.end})
 
     def _write_mentions(self, connection: sqlite3.Connection) -> None:
-        for word in sorted(self._mentions.keys() - self._terms.keys()):
+        for word in sorted(set(chain(*self._mentions)) - self._terms.keys()):
             self._terms[word] = connection.execute(text("learn"), {"word": word}).fetchone()[0]
-        found = sorted((self._terms[word], numbers) for word, numbers in self._mentions.items())
-        run_rows(connection, "mention", [(term, number) for term, numbers in found for number in numbers])
+        rows = [
+            (self._terms[word], number) for found, those in self._mentions.items() for word in found for number in those
+        ]
+        run_rows(connection, "mention", sorted(rows))  # in the order of the index
         self._mentions, self._mentioned = {}, 0
 
     def _added(self, table: str, count: int) -> None:
@@ -209,7 +209,7 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
     return (end if begin is None else begin, end)
 
 
-def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, Iterable[str]]]:
+def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[str, ...]]]:
     (up_to,) = connection.execute(text("indexed")).fetchone()
     for name in ("unindexed_deliveries", "unindexed_asides"):
         for number, sender, verdict, events in connection.execute(text(name), {"up_to": up_to}):

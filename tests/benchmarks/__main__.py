@@ -79,7 +79,7 @@ def _table(report: Report) -> str:
     for row in report.rows:
         ratio = f"{row.ratio:.3f}" if row.ratio is not None else ""
         theirs = _number(row.yardstick, row.unit) if row.yardstick else ""
-        reached = "yes" if row.reached else "**no**"
+        reached = "" if not row.goal else "yes" if row.reached else "**no**"
         lines.append(f"| {row.work} | {row.goal} | {_number(row.ours, row.unit)} | {theirs} | {ratio} | {reached} |")
         if row.note:
             lines.append(f"| … {row.note} | | | | | |")
