@@ -14,7 +14,7 @@ from receiver.document import Mutable, encode, field, remembered, replaced
 from receiver.errors import QueueUnavailable
 from receiver.tasks.journal import DUPLICATE, Aside, Event, shortened
 from receiver.tasks.ledger import Ledger, bounds, words
-from receiver.tasks.limits import LEAST_WEIGHT, Limits, weight
+from receiver.tasks.limits import LEAST_WEIGHT, Limits, is_long_unheard, too_many, weight
 from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Key, Recent
 from receiver.tasks.statements import run_rows, text
@@ -29,8 +29,6 @@ _TRIM_SLACK = 16
 _TRIM_ROWS = 1024
 """Deliveries forgotten at once, some milliseconds: four times as many as come in a transaction. So no answer waits long
 where a large journal was given a small limit."""
-_MEET_AGAIN = 3600.0
-"""Seconds between two notes of when a process was last heard."""
 
 
 class _Batch(Mutable, kw_only=True):
@@ -138,7 +136,7 @@ class Intakes:
             return False
         met = self._instances.setdefault(intake.sender, {})
         last = met.get(intake.instance_id)
-        if last is None or abs(now - last) >= _MEET_AGAIN:
+        if is_long_unheard(last, now):
             met[intake.instance_id] = batch.met[intake.sender, intake.instance_id] = now
         return last is None and len(met) > 1
 
@@ -170,7 +168,7 @@ class Intakes:
         run_rows(connection, "know", [(name,) for name in batch.names])
         if batch.met:
             run_rows(connection, "meet", [(*key, now, now) for key, now in batch.met.items()])
-            self._bound_instances(connection)
+            self._bound_instances(connection, batch.met.keys())
         self._bound_journal(connection)
         if self._ledger.is_full:
             self._ledger.settle(connection)
@@ -182,9 +180,10 @@ class Intakes:
             trim_below(connection, floor, most=_TRIM_ROWS)
             self._ledger.begin, _ = bounds(connection)
 
-    def _bound_instances(self, connection: sqlite3.Connection) -> None:
+    def _bound_instances(self, connection: sqlite3.Connection, just: Collection[tuple[str, str]]) -> None:
         for sender, met in self._instances.items():
-            for instance_id in sorted(met, key=lambda name: met[name])[: -self._limits.instances]:
+            now = {instance_id for one, instance_id in just if one == sender}
+            for instance_id in too_many(met, self._limits.instances, just=now):
                 del met[instance_id]
                 connection.execute(text("forget_instance"), (sender, instance_id))
 

@@ -1,5 +1,7 @@
 """How much the queue and the journal hold. Pure."""
 
+from collections.abc import Collection, Mapping
+
 from receiver.document import Value
 
 DUPLICATE_WINDOW = 24 * 3600.0
@@ -30,6 +32,24 @@ def weight(headers: bytes, body: bytes, events: bytes) -> int:
 def is_duplicate(first: float | None, now: float) -> bool:
     """Whether an event first seen at ``first`` comes again at ``now``; the clock may have been set back meanwhile."""
     return first is not None and abs(now - first) < DUPLICATE_WINDOW
+
+
+_MEET_AGAIN = 3600.0
+"""Seconds between two notes of when a process was last heard: no write for each event."""
+
+
+def is_long_unheard(last: float | None, now: float) -> bool:
+    """Whether it is to be noted that a process is heard ``now`` that was noted ``last``."""
+    return last is None or abs(now - last) >= _MEET_AGAIN
+
+
+def too_many(met: Mapping[str, float], most: int, *, just: Collection[str]) -> list[str]:
+    """The processes to forget, those first that were noted the longest ago; never one that was heard ``just`` now.
+
+    Where the clock was put back, that one may have the lowest time, and would be new at each of its events.
+    """
+    others = sorted((last, name) for name, last in met.items() if name not in just)
+    return [name for _, name in others[: max(len(met) - most, 0)]]
 
 
 LONGEST_WAIT = 900.0

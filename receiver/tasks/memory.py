@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from receiver.document import replaced
 from receiver.errors import LeaseLost, QueueUnavailable
 from receiver.tasks.journal import Event
-from receiver.tasks.limits import LONGEST_WAIT, Limits
+from receiver.tasks.limits import LONGEST_WAIT, Limits, is_long_unheard, too_many
 from receiver.tasks.memory_journal import MemoryJournal
 from receiver.tasks.queue import Intake, Receipt
 from receiver.tasks.recent import Recent
@@ -198,8 +198,9 @@ class MemoryQueue(MemoryJournal):
             return False
         met = self._instances.setdefault(intake.sender, {})
         new = intake.instance_id not in met
-        met[intake.instance_id] = now
-        for instance_id in sorted(met, key=lambda name: met[name])[: -self._limits.instances]:
+        if is_long_unheard(met.get(intake.instance_id), now):
+            met[intake.instance_id] = now
+        for instance_id in too_many(met, self._limits.instances, just=[intake.instance_id]):
             del met[instance_id]
         return new and len(met) > 1
 

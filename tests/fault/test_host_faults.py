@@ -218,7 +218,7 @@ def _second_waits(host: Host, state: Path) -> None:
         second.launch()
         try:
             line = second.wait_for_line(rf"process {first.pid}\b")
-            assert "waiting" in line
+            assert "this one takes over when that ends" in line
             assert not any("listening" in line for line in second.lines)
             first.kill()
             second.wait_until_listening()

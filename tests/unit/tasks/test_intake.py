@@ -55,6 +55,18 @@ def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection)
     assert count(connection, "instance") == 4
 
 
+def test_a_process_that_is_heard_now_is_not_forgotten_for_a_clock_that_was_put_back(
+    connection: sqlite3.Connection,
+) -> None:
+    """It would be a new one at each of its events, and each would ask for a look at everything."""
+    intakes = desk(Limits(instances=2))
+    heard = [("y", 1), ("z", 1), ("x", 0), ("x", 0)]
+    offers = [[(intake(instance_id=name), NOW + late)] for name, late in heard]
+    receipts = [receipt for offer in offers for receipt in intakes.ingest(connection, offer)]
+    assert [getattr(receipt, "new_instance", None) for receipt in receipts] == [False, True, True, False]
+    assert count(connection, "instance") == 2
+
+
 def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None:
     """Often enough to know the longest unheard, and no write for each event."""
     intakes = desk(Limits())
