@@ -40,6 +40,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.loop = asyncio.new_event_loop()
+        self.forgot = False
         self.memory = MemoryQueue(LIMITS)
         self.durable = self.loop.run_until_complete(SqliteQueue.open(self.folder / "q.db", limits=LIMITS))
 
@@ -79,8 +80,19 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def ingest(self, found: list[Event], now: float, quarantined: bool, instance: str | None, sender: str) -> None:
         verdict: Kept = "quarantined" if quarantined else "accepted"
+        if self.forgot:
+            self.remember_again()
         given = structs.replace(intake(*found, received=now, instance_id=instance, sender=sender), verdict=verdict)
         self.same(lambda queue: queue.ingest(given, now=now))
+
+    def remember_again(self) -> None:
+        """The durable one reads identifiers with the first delivery: those of the deliveries that the journal keeps."""
+        self.forgot = False
+        self.memory._recent = Recent(LIMITS.seen)
+        for delivery in self.memory._bodies.values():
+            for event in delivery.events:
+                if event.left_out is None and event.event_id is not None:
+                    self.memory._recent.add((delivery.sender, event.event_id), delivery.received)
 
     @rule(
         asked=st.lists(names | st.just(EVERYTHING), max_size=3),
@@ -146,14 +158,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """What is durable is all there is; of identifiers, those of the deliveries that the journal keeps."""
+        """What is durable is all there is."""
         self.loop.run_until_complete(self.durable.close())
         self.durable = self.loop.run_until_complete(SqliteQueue.open(self.folder / "q.db", limits=LIMITS))
-        self.memory._recent = Recent(LIMITS.seen)
-        for delivery in self.memory._bodies.values():
-            for event in delivery.events:
-                if event.left_out is None and event.event_id is not None:
-                    self.memory._recent.add((delivery.sender, event.event_id), delivery.received)
+        self.forgot = True
 
     @invariant()
     def hold_the_same(self) -> None:
