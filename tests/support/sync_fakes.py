@@ -73,10 +73,10 @@ class ManualClock:
         async with self._moved:
             self._moved.notify_all()
 
-    async def sleep(self, seconds: float) -> None:
-        """Return when so much time has passed."""
+    async def sleep(self, seconds: float, *, since: float | None = None) -> None:
+        """Return when so much time has passed; ``since``, of `elapsed`, where the sleeper decided before it sleeps."""
         self.slept.append(seconds)
-        deadline = self.elapsed + seconds
+        deadline = (self.elapsed if since is None else since) + seconds
         async with self._moved:
             await self._moved.wait_for(lambda: self.elapsed >= deadline)
 
@@ -87,6 +87,7 @@ class ClockedQueue(MemoryQueue):
     def __init__(self, clock: ManualClock) -> None:
         super().__init__()
         self._clock = clock
+        self._asked: float | None = None
         self.broken: dict[str, QueueError] = {}
         self.leased: Counter[str] = Counter()
 
@@ -123,10 +124,14 @@ class ClockedQueue(MemoryQueue):
 
     async def next_due(self) -> float | None:
         self._fail("next_due")
+        self._asked = self._clock.elapsed
         return await super().next_due()
 
     async def wait(self, seconds: float) -> None:
-        arrival, passed = asyncio.ensure_future(self._arrival.wait()), asyncio.ensure_future(self._clock.sleep(seconds))
+        # From when it was asked what is due: a clock that was moved in between would not move again, as real ones do.
+        since, self._asked = self._asked, None
+        arrival = asyncio.ensure_future(self._arrival.wait())
+        passed = asyncio.ensure_future(self._clock.sleep(seconds, since=since))
         try:
             await asyncio.wait({arrival, passed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
