@@ -13,7 +13,6 @@ The right column is chosen at run time by what the system has, and tested on Lin
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -43,6 +42,8 @@ class Exchange(Protocol):
 def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
     if sys.platform != "linux":
         return None
+    import ctypes  # noqa: PLC0415 - not paid by a start that finds everything installed
+
     library = ctypes.CDLL(None, use_errno=True)
     function = getattr(library, "renameat2", None)  # glibc 2.28 and later; musl has none
     if function is None:
@@ -58,6 +59,8 @@ def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
 def _syncfs() -> Callable[[int], int] | None:
     if sys.platform != "linux":
         return None
+    import ctypes  # noqa: PLC0415 - as above
+
     function = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if function is None:
         return None

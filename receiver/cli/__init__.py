@@ -9,6 +9,13 @@
 - ``commands``  one module a command
 """
 
-from receiver.cli.main import main
+import gc
+
+gc.set_threshold(100_000, 20, 20)
+"""When Python looks for cycles, said before anything is imported. With its default, 700 new containers, it would look
+hundreds of times in the imports of a start, and with every few notifications; what we make ends by counting
+references."""
+
+from receiver.cli.main import main  # noqa: E402 - see above
 
 __all__ = ["main"]

@@ -18,10 +18,6 @@ from receiver.log import configure
 
 _log = logging.getLogger("receiver")
 
-_COLLECT = (20_000, 20, 20)
-"""When Python looks for cycles. Its default, 700 new containers, comes with every few notifications and hundreds of
-times in the imports of a start; what we make ends by counting references."""
-
 COMMANDS = {
     "serve": "endpoint, workers and fallback poll in one process, until SIGTERM or SIGINT",
     "sync": "pull and install the named addons now, or all that the registry has",
@@ -92,7 +88,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 something failed, 2 usage or configuration."""
-    gc.set_threshold(*_COLLECT)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A letter that the encoding of a pipe lacks (Windows) is written as its number, and ends no command.

@@ -1,10 +1,11 @@
 """The SQL of the durable queue by name; the text is in ``statements.sql``, where it can be read as SQL."""
 
+import pkgutil
 import re
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from typing import cast
 
 _MOST_ROWS = 64
 """Rows a statement: few enough that every size stays in the statement cache, and far below the limit of variables."""
@@ -57,4 +58,4 @@ def _texts() -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return cast("bytes", pkgutil.get_data(__package__, name)).decode()

@@ -60,8 +60,9 @@ def processor_time(command: list[str], environment: Mapping[str, str]) -> float:
 def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Callable[[object], None]) -> None:
     """The best of five: all that a Job needs to begin, up to a registry that refuses the connection.
 
-    At most 0.4 s of a processor more than an empty program; where that is slow or shared, two and a half times what its
-    HTTP client takes to be imported, which is half of it.
+    At most 0.4 s of a processor more than an empty program; where that is slow or shared, one and a half times what its
+    HTTP client takes to be imported. The two are about the same, because a sync spares the client the certificates of
+    the system, and Python most of its looks for cycles.
     """
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("ADDON_SYNC_")},
@@ -77,7 +78,7 @@ def test_a_sync_costs_little_more_than_python_itself(tmp_path: Path, shown: Call
     ours, imported, bare = map(min, zip(*runs, strict=True))
     shown(f"{ours - bare:.2f} s more than an empty program; its HTTP client alone {imported - bare:.2f} s")
     assert (tmp_path / ".addon-sync").is_dir(), "it has not begun"
-    assert ours - bare <= max(0.4, 2.5 * (imported - bare))
+    assert ours - bare <= max(0.4, 1.5 * (imported - bare))
 
 
 def test_the_values_of_a_sync_are_no_dataclasses(tmp_path: Path) -> None:
