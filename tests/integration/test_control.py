@@ -18,17 +18,16 @@ from receiver.errors import InvalidNameError, QueueUnavailable, ReceiverError
 from receiver.lock import Holder, StateLock
 from receiver.server.connections import Limits
 from receiver.sync.engine import Report
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import ParkedRequest, PollRequest, ReplayRequest, Request, SyncRequest
 from receiver.sync.views import Parked
 from receiver.tasks.task import Trigger
 from tests.support.endpoint import TOKEN, Endpoint, get, post, running
+from tests.support.outcomes import outcome
 
 CONTROL = "control-token"
-OUTCOME = Outcome(
-    repository="addons/a", status="installed", trigger=Trigger.COMMAND, asked=1.0, started=1.0, duration=0.5, turn=1
-)
+OUTCOME = outcome(trigger=Trigger.COMMAND, turn=1)
 SURVEYED = Surveyed(started=1.0, duration=0.5, changed=("addons/a",))
 PARKED = Parked(repository="addons/a", digest=None, error="bad", attempts=1, since=1.0)
 

@@ -14,8 +14,8 @@ from aiohttp import web
 from receiver import serve
 from receiver.flux import FluxWebhook, hook, signature
 from receiver.secret import Secret, password
-from receiver.sync.outcome import Outcome, Status, Surveyed
-from receiver.tasks.task import Trigger
+from receiver.sync.outcome import Surveyed
+from tests.support.outcomes import outcome
 
 TOKEN = "a shared word"
 
@@ -77,22 +77,16 @@ def secret(text: str = TOKEN) -> Secret:
     return Secret(key="ADDON_SYNC_FLUX_TOKEN", split=password, text=text)
 
 
-def outcome(addon: str, status: Status = "installed") -> Outcome:
-    return Outcome(
-        repository=f"addons/{addon}", status=status, trigger=Trigger.EVENT, asked=0.0, started=0.0, duration=0.1
-    )
-
-
 async def test_an_installed_addon_is_told_at_once(flux: Flux) -> None:
     """To the path that Flux derives itself, signed; an addon that changed nothing is not told of."""
     told: list[str] = []
     async with running(flux.url, secret(), told.append) as webhook:
         for status in ("unchanged", "failed", "absent", "held"):
-            webhook(outcome("other", status))
+            webhook(outcome(status, repository="addons/other"))
         webhook(Surveyed(started=0.0, duration=0.1, changed=("addons/other",)))
-        webhook(outcome("monitoring"))
+        webhook(outcome(repository="addons/monitoring"))
         assert await flux.until(1) == ["monitoring 200"]
-        webhook(outcome("ingress-nginx"))
+        webhook(outcome(repository="addons/ingress-nginx"))
         assert await flux.until(2) == ["monitoring 200", "ingress-nginx 200"]
     assert told[0] == "delivered"
 
@@ -101,8 +95,8 @@ async def test_what_was_installed_while_serve_stops_is_told_in_what_is_left_of_t
     """Nobody tells it later: the next start knows of no such outcome."""
     webhook = FluxWebhook(flux.url, token=secret(), told=lambda _: None, pauses=(0.01, 60.0))
     telling = asyncio.create_task(webhook.run())
-    webhook(outcome("monitoring"))
-    webhook(outcome("security"))
+    webhook(outcome(repository="addons/monitoring"))
+    webhook(outcome(repository="addons/security"))
     await serve._last_words(webhook, telling, 20.0)
     assert flux.heard == ["monitoring 200", "security 200"]
     await asyncio.wait({telling})
@@ -114,7 +108,7 @@ async def test_a_flux_that_does_not_answer_does_not_hold_up_the_end(flux: Flux) 
     flux.answers = [503] * 9
     webhook = FluxWebhook(flux.url, token=secret(), told=lambda _: None, pauses=(60.0,))
     telling = asyncio.create_task(webhook.run())
-    webhook(outcome("monitoring"))
+    webhook(outcome(repository="addons/monitoring"))
     async with asyncio.timeout(10):
         await serve._last_words(webhook, telling, 0.1)
         await asyncio.wait({telling})
@@ -128,8 +122,8 @@ async def test_what_fails_is_tried_again_and_then_left_to_the_poll(
     told: list[str] = []
     flux.answers = [503, 503, 503, 500]
     async with running(flux.url, secret(), told.append) as webhook:
-        webhook(outcome("monitoring"))
-        webhook(outcome("security"))
+        webhook(outcome(repository="addons/monitoring"))
+        webhook(outcome(repository="addons/security"))
         heard = await flux.until(5)
     assert heard == ["monitoring 503"] * 3 + ["security 500", "security 200"]
     assert told[0] == "failed"
@@ -145,10 +139,10 @@ async def test_a_flux_that_is_away_costs_a_warning(flux: Flux, caplog: pytest.Lo
     ended: asyncio.Queue[str] = asyncio.Queue()
     async with asyncio.timeout(20):
         async with running("http://127.0.0.1:1", secret(), ended.put_nowait) as webhook:
-            webhook(outcome("monitoring"))
+            webhook(outcome(repository="addons/monitoring"))
             assert await ended.get() == "failed"
         async with running(flux.url, secret("another word"), ended.put_nowait) as webhook:
-            webhook(outcome("monitoring"))
+            webhook(outcome(repository="addons/monitoring"))
             assert await ended.get() == "failed"
     assert "127.0.0.1:1" in caplog.text
     assert "answered 404" in caplog.text
@@ -161,10 +155,10 @@ async def test_a_token_is_read_again_when_its_file_changes(flux: Flux, tmp_path:
     token = Secret(key="ADDON_SYNC_FLUX_TOKEN", split=password, file=file)
     ended: asyncio.Queue[str] = asyncio.Queue()
     async with asyncio.timeout(20), running(flux.url, token, ended.put_nowait) as webhook:
-        webhook(outcome("monitoring"))
+        webhook(outcome(repository="addons/monitoring"))
         assert await ended.get() == "failed"
         file.write_text(f"{TOKEN}\n\n", encoding="utf-8")
-        webhook(outcome("monitoring"))
+        webhook(outcome(repository="addons/monitoring"))
         assert await ended.get() == "delivered"
 
 

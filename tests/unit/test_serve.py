@@ -13,9 +13,8 @@ from receiver.metrics import Metrics
 from receiver.notation import Endpoint
 from receiver.oci.reference import RegistryAddress
 from receiver.sync.operations import Changed
-from receiver.sync.outcome import Outcome
-from receiver.tasks.task import Trigger
 from tests.support.account import another_account
+from tests.support.outcomes import outcome
 
 
 class _Stuck:
@@ -140,17 +139,7 @@ def test_what_is_installed_is_shown_with_its_time(monkeypatch: pytest.MonkeyPatc
     def shown() -> list[str]:
         return [line for line in metrics.render()[0].decode().splitlines() if line.startswith("addon_sync_installed")]
 
-    come = Outcome(
-        repository="addons/a",
-        status="installed",
-        trigger=Trigger.POLL,
-        asked=1,
-        started=2,
-        duration=3,
-        digest="sha256:2",
-        tag="v2",
-        visible=4.0,
-    )
+    come = outcome(digest="sha256:2", tag="v2", visible=4.0)
     reporter(come)
     assert shown() == [
         'addon_sync_installed_release_info{digest="sha256:2",repository="addons/a",version="v2"} 1.0',

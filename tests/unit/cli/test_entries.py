@@ -6,9 +6,8 @@ from receiver.cli.entries import HEADER, pushed, row
 from receiver.cli.output import Table, print_table
 from receiver.sync.chronicle import Deed, written
 from receiver.sync.operations import Changed
-from receiver.sync.outcome import Outcome
 from receiver.tasks.journal import Activity, Arrival, Done, Entry, Event
-from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 from tests.support.sync_fakes import NOW
 from tests.unit.sync.test_chronicle import DEEDS
 from tests.unit.sync.test_wire import ARRIVAL, STATUS
@@ -64,9 +63,7 @@ def test_what_another_version_wrote_is_a_row_too() -> None:
 def test_nothing_in_a_row_is_obeyed_by_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Reasons and errors quote what came from outside; one row stays one line."""
     hostile = Event(repository=HOSTILE, tag=HOSTILE, actor=HOSTILE, left_out=HOSTILE)
-    failed = Outcome(
-        repository="addons/a", status="failed", trigger=Trigger.EVENT, asked=NOW, started=NOW, duration=0, error=HOSTILE
-    )
+    failed = outcome("failed", at=NOW, error=HOSTILE)
     entries: list[Entry] = [
         Arrival(
             id=1,

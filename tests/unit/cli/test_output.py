@@ -13,20 +13,13 @@ from receiver.cli.output import ago, print_json, print_table, printable
 from receiver.cli.progress import PlainProgress, progress
 from receiver.cli.results import Results
 from receiver.document import iso, replaced
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 from tests.unit.cli.conftest import Run
 
-OUTCOME = Outcome(
-    repository="addons/a",
-    status="installed",
-    trigger=Trigger.COMMAND,
-    asked=1.0,
-    started=1.0,
-    duration=0.5,
-    tag="v1.0.0",
-)
+OUTCOME = outcome(trigger=Trigger.COMMAND, tag="v1.0.0")
 MANIFEST = """\
 apiVersion: v1
 kind: AddonManifest

@@ -15,7 +15,7 @@ from receiver.document import replaced
 from receiver.errors import ConfigError, InvalidNameError, QueueUnavailable
 from receiver.lock import Holder, StateLock
 from receiver.sync.engine import Report
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.request import (
     DiscardRequest,
     EventsRequest,
@@ -29,6 +29,7 @@ from receiver.sync.request import (
 )
 from receiver.sync.wire import End, Failure, write_report
 from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 
 STARTING = Holder(pid=1, command="serve")
 SERVING = Holder(pid=1, command="serve", url="http://127.0.0.1:8080", token="T0ken")
@@ -281,16 +282,7 @@ def test_events_are_read_as_utf8_and_without_the_mark_of_powershell(
 
 def test_who_ends_now_plans_no_other_try(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a command leaves in the queue waits for whoever comes next; what serve plans is planned."""
-    failed = Outcome(
-        repository="addons/a",
-        status="failed",
-        trigger=Trigger.COMMAND,
-        asked=1.0,
-        started=1.0,
-        duration=0.0,
-        error="down",
-        retry_at=9.0,
-    )
+    failed = outcome("failed", Trigger.COMMAND, error="down", retry_at=9.0)
 
     async def here(*_: object, **__: object) -> AsyncIterator[Report]:
         yield failed

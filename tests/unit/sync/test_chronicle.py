@@ -10,37 +10,22 @@ from receiver.catalog.release import Drift
 from receiver.errors import QueueUnavailable
 from receiver.sync.chronicle import Chronicle, Deed, read, written
 from receiver.sync.operations import Changed, Verified
-from receiver.sync.outcome import Decision, LayerFact, Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.request import HoldRequest, PollRequest, SyncRequest, VerifyRequest
 from receiver.tasks.journal import Activity, Arrival, Done, Entry, Wanted
 from receiver.tasks.memory import MemoryQueue
 from receiver.tasks.task import Trigger
+from tests.support.outcomes import DECISION, outcome
 from tests.support.sync_fakes import NOW, PREFIX, World
 
-DIGEST = "sha256:" + "a" * 64
-DECISION = Decision(
-    tags=("v1", "v2"),
-    tag_count=2,
-    tag="v2",
-    rule="the highest version",
-    digest=DIGEST,
-    installed=None,
-    layers=(LayerFact(label="config", digest=DIGEST, size=10**12, fetched=True),),
-    skipped=("an image layer",),
-)
-OUTCOME = Outcome(
-    repository="addons/a", status="installed", trigger=Trigger.EVENT, asked=NOW, started=NOW + 1, duration=0.5
-)
+OUTCOME = outcome(at=NOW, started=NOW + 1)
 DEEDS: list[tuple[Deed, str, str]] = [
     (OUTCOME, "sync", "installed"),
     (
-        Outcome(
-            repository="addons/a",
-            status="failed",
-            trigger=Trigger.POLL,
-            asked=NOW,
-            started=NOW,
-            duration=0.0,
+        outcome(
+            "failed",
+            Trigger.POLL,
+            at=NOW,
             error="line\nbreak, \x1b, ü and 😀",
             error_kind="Unavailable",
             attempts=3,

@@ -7,10 +7,11 @@ import pytest
 
 from receiver.sync import recall
 from receiver.sync.chronicle import written
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.recall import Recall
 from receiver.tasks.journal import DOCTOR, Activity, Aside, Event, Latest
 from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 from tests.support.sync_fakes import NOW, ClockedQueue, ManualClock
 
 
@@ -94,10 +95,8 @@ async def test_after_a_flood_everything_is_asked_anew(monkeypatch: pytest.Monkey
 
 async def looked(journal: Counting, name: str, status: Literal["absent", "failed"]) -> None:
     """Write down a sync: the registry answered the absent ones."""
-    outcome = Outcome(
-        repository=name, status=status, trigger=Trigger.POLL, asked=NOW, started=NOW, duration=0.0, error="x"
-    )
-    await journal.record([written(outcome, at=NOW)])
+    look = outcome(status, Trigger.POLL, at=NOW, repository=name, error="x")
+    await journal.record([written(look, at=NOW)])
 
 
 async def polled(journal: Counting, error: str | None = None) -> None:

@@ -10,7 +10,7 @@ from receiver.sync import wire
 from receiver.sync.engine import Planned, Report
 from receiver.sync.importing import Imported
 from receiver.sync.operations import Changed, Verified
-from receiver.sync.outcome import Decision, LayerFact, Outcome, Status, Surveyed
+from receiver.sync.outcome import Outcome, Status, Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
     DiscardRequest,
@@ -48,18 +48,8 @@ from receiver.sync.wire import (
 )
 from receiver.tasks.journal import Activity, Arrival, Aside, Done, Event, Health, Wanted
 from receiver.tasks.task import State, Task, Trigger
+from tests.support.outcomes import DECISION, DIGEST, outcome
 
-DIGEST = "sha256:" + "a" * 64
-DECISION = Decision(
-    tags=("v1", "v2"),
-    tag_count=2,
-    tag="v2",
-    rule="the highest version",
-    digest=DIGEST,
-    installed=None,
-    layers=(LayerFact(label="config", digest=DIGEST, size=10**12, fetched=False),),
-    skipped=("an image layer",),
-)
 STATUS = AddonStatus(
     repository="addons/a",
     standing="retrying",
@@ -96,7 +86,7 @@ DONE = Done(
 )
 REPORTS: list[Report | Failure | End] = [
     *[
-        Outcome(repository="addons/a", status=status, trigger=trigger, asked=1.0, started=2.5, duration=0.0)
+        outcome(status, trigger, started=2.5)
         for status in ("installed", "unchanged", "held", "absent", "failed")
         for trigger in Trigger
     ],
@@ -137,13 +127,10 @@ REPORTS: list[Report | Failure | End] = [
     Verified(
         repository="addons/a", drift=(Drift(path="a/b", problem="mode"),), repaired=True, kept=("a/b",), error="down"
     ),
-    Outcome(
-        repository="addons/a",
-        status="failed",
-        trigger=Trigger.REPLAY,
-        asked=1.0,
+    outcome(
+        "failed",
+        Trigger.REPLAY,
         started=2.0,
-        duration=0.0,
         error_kind="Unavailable",
         attempts=2,
         retry_at=9.5,

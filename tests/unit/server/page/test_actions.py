@@ -13,7 +13,7 @@ from receiver.server.page.endpoint import own_path
 from receiver.server.session import Session
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed
-from receiver.sync.outcome import Outcome, Status, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import (
     HoldRequest,
@@ -25,7 +25,7 @@ from receiver.sync.request import (
     SyncRequest,
 )
 from receiver.sync.views import Parked
-from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 
 WHO, OTHER = (Session(name, b"", 1.0) for name in ("who", "other"))
 HELD = Changed(repository="addons/a", action="held", tag="v1", digest="sha256:1")
@@ -143,10 +143,6 @@ async def test_not_everything_is_begun_at_a_time() -> None:
     assert taken.notices(WHO)[-1].text.startswith("too much was asked for")
     await taken.close(0.01)
     assert not taken._running
-
-
-def outcome(status: Status) -> Outcome:
-    return Outcome(repository="addons/a", status=status, trigger=Trigger.COMMAND, asked=1, started=1, duration=1)
 
 
 @pytest.mark.parametrize(

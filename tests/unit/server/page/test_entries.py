@@ -6,9 +6,9 @@ from receiver.catalog.release import Drift
 from receiver.server.page.entries import Line, folded, lines, spoken
 from receiver.sync.chronicle import Deed, written
 from receiver.sync.operations import Changed, Verified
-from receiver.sync.outcome import Outcome, Surveyed
+from receiver.sync.outcome import Surveyed
 from receiver.tasks.journal import Activity, Arrival, Done, Event, Verdict
-from receiver.tasks.task import Trigger
+from tests.support.outcomes import outcome
 
 
 def arrival(number: int = 1, verdict: Verdict = "accepted", *events: Event, **more: object) -> Arrival:
@@ -30,19 +30,6 @@ def arrival(number: int = 1, verdict: Verdict = "accepted", *events: Event, **mo
 
 def done(deed: Deed) -> Done:
     return Done(id=3, activity=written(deed, at=2.0))
-
-
-def outcome(**more: object) -> Outcome:
-    fields = {
-        "repository": "addons/monitoring",
-        "status": "installed",
-        "trigger": Trigger.EVENT,
-        "asked": 1.0,
-        "started": 1.0,
-        "duration": 0.25,
-        **more,
-    }
-    return Outcome(**fields)  # type: ignore[arg-type] # the names are those of Outcome
 
 
 def line(entry: Arrival | Done) -> Line:
@@ -95,7 +82,7 @@ def test_what_concerned_nobody_is_one_line_in_a_row() -> None:
 @pytest.mark.parametrize(
     ("deed", "word", "tone", "text"),
     [
-        (outcome(tag="v1", files=8, fetched=800), "installed", "good", "v1, 8 files, 800 B fetched, 0.25 s"),
+        (outcome(tag="v1", files=8, fetched=800), "installed", "good", "v1, 8 files, 800 B fetched, 0.50 s"),
         (outcome(status="unchanged", tag="v1"), "unchanged", "plain", "v1, nothing to do"),
         (outcome(status="failed", error="it broke", parked=True), "failed", "bad", "it broke"),
         (outcome(status="absent", error="no tag"), "absent", "warn", "no tag"),
