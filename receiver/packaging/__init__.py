@@ -2,7 +2,7 @@
 
 - ``artifact``    `build` packs a folder, `index` joins several artifacts
 - ``gitops``      the Job that every exported addon carries; ``flux``: the resources by which FluxCD watches one
-- ``layout``      an image layout, as a folder or as an archive, that other tools read
+- ``layout``      an image layout in one archive, that other tools read
 - ``archive``     `LayoutArchive`: such an archive, judged and read where it lies
 - ``deliveries``  which addons an archive delivers
 - ``source``      an archive in the place of a registry, for syncing from it

@@ -1,11 +1,10 @@
-"""Artifacts as an OCI image layout (image-spec image-layout.md), in a folder or in one archive.
+"""Artifacts as an OCI image layout (image-spec image-layout.md) in one archive.
 
-``oras`` and ``skopeo`` copy from either, and ``umoci`` reads the folder.
+``oras`` and ``skopeo`` copy from it, and ``umoci`` reads the folder that ``tar`` unpacks.
 """
 
 import io
 import os
-import shutil
 import tarfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -20,39 +19,9 @@ from receiver.oci.digest import Digest
 from receiver.packaging.artifact import Artifact, Content, FileSlice, index_entry
 
 TAG = "org.opencontainers.image.ref.name"
-_CHUNK = 1024 * 1024
 _MAX_BLOB = 8**11
 """Bytes: what the eleven octal digits of a POSIX header can say. Beyond, each program has its own way."""
 _VERSION = encode({"imageLayoutVersion": "1.0.0"})
-
-
-def write_layout(artifacts: Sequence[Artifact], folder: Path) -> None:
-    """Write a folder.
-
-    Raises:
-        InstallError: ``folder`` is there already, or the disk refused; nothing is left behind.
-    """
-    partial = folder.with_name(f"{folder.name}.partial")
-    try:
-        # Both are refused when they are there: what somebody else wrote is neither replaced nor removed below.
-        if folder.exists():
-            raise FileExistsError(f"{folder} is there already")
-        blobs = partial / "blobs" / "sha256"
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
-    try:
-        blobs.mkdir(parents=True)
-        for digest, content in _blobs(artifacts).items():
-            with (blobs / digest.hex).open("xb") as file, opened(content) as source:
-                shutil.copyfileobj(source, file, _CHUNK)
-        (partial / "oci-layout").write_bytes(_VERSION)
-        (partial / "index.json").write_bytes(_index(artifacts))
-        partial.rename(folder)
-    except OSError as error:
-        raise InstallError(f"the layout {folder} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_archive(artifacts: Sequence[Artifact], path: Path, *, mtime: int = 0) -> int:
