@@ -168,6 +168,30 @@ def test_what_skopeo_pushes_is_equally_taken_and_goes_back(quiet_site: Site, sou
     assert (back / "manifest.json").read_bytes() in blobs.values()
 
 
+_GO_PACKAGES = Path("/usr/share/gocode")
+
+
+@pytest.mark.slow
+@pytest.mark.registry
+@pytest.mark.timeout(400)
+def test_what_oras_pushes_is_equally_taken(site: Site, source: Host, tmp_path: Path) -> None:
+    """By the library of oras (Debian's oras-go 1.1), since no package has the program; the event is enough."""
+    if shutil.which("go") is None or not (_GO_PACKAGES / "src/oras.land/oras-go").is_dir():
+        pytest.skip("oras-go is missing (apt-get install golang-go golang-oras-oras-go-dev)")
+    copy = tmp_path / "oras_copy"
+    environment = os.environ | {"GO111MODULE": "off", "GOPATH": str(_GO_PACKAGES), "GOCACHE": str(tmp_path / "cache")}
+    program = Path(__file__).parents[1] / "support" / "oras_copy.go"
+    subprocess.run(["go", "build", "-o", copy, program], check=True, capture_output=True, env=environment)
+    with tarfile.open(export(source, "monitoring")) as archive:
+        archive.extractall(tmp_path / "layout", filter="data")
+    with site.serve():
+        target = f"{site.registry.authority}/addons/monitoring:v1.0.0"
+        subprocess.run([copy, tmp_path / "layout", "v1.0.0", target], check=True, capture_output=True, timeout=60)
+        wait_for("monitoring", lambda: site.host.digest("monitoring"))
+    installed = read_tree(site.host.addons / "monitoring")
+    assert installed.items() >= read_tree(source.addons / "monitoring").items()
+
+
 @pytest.mark.registry
 def test_tags_and_dry_runs(source: Host) -> None:
     """A dry run tells and sends nothing; --tag and --latest say which tags there are then."""
