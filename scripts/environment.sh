@@ -150,6 +150,18 @@ get_axe() {
   timeout 120 npm install --prefix "$cache/axe" --no-audit --no-fund --ignore-scripts "axe-core@$version" >/dev/null 2>&1
 }
 
+# The definitions of Flux's and the Prometheus operator's resources, as validators: from the npm registry, below .cache/,
+# for tests only. These are the last versions that were made from the definitions themselves, not from the types in Go.
+get_definitions() {
+  local flux=3.0.1 prometheus=5.0.1 models=$cache/definitions/node_modules/@kubernetes-models
+  if grep -qs "\"version\": \"$flux\"" "$models/flux-cd/package.json" &&
+    grep -qs "\"version\": \"$prometheus\"" "$models/prometheus-operator/package.json"; then return 0; fi
+  command -v npm >/dev/null || return 1
+  say "   definitions of custom resources are missing: fetching them below .cache/"
+  timeout 120 npm install --prefix "$cache/definitions" --no-audit --no-fund --ignore-scripts \
+    "@kubernetes-models/flux-cd@$flux" "@kubernetes-models/prometheus-operator@$prometheus" >/dev/null 2>&1
+}
+
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (
   mkdir -p "$cache"

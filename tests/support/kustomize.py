@@ -97,7 +97,9 @@ FLUX: dict[str, dict[str, object]] = {
         ),
     ),
 }
-"""What Flux's custom resource definitions (2.6) say of the fields that we use; any other field is a mistake."""
+"""What Flux's custom resource definitions (2.6) say of the fields that we use; any other field is a mistake.
+
+The definitions themselves judge in `tests/unit/deploy/test_definitions.py`, where there is npm."""
 
 
 def build(folder: Path) -> list[Resource]:
