@@ -88,6 +88,12 @@ class AddonStatus(Value, frozen=True):
     """When it will be: its task's time, or that of the next poll; None where neither is known."""
 
 
+def is_unknown(status: AddonStatus) -> bool:
+    """Whether this host never heard of it: neither catalogue, queue nor journal, as far as ``status`` tells."""
+    facts = (status.installed, status.hold, status.next_attempt, status.last_event, status.last_sync)
+    return status.standing == "unknown" and not any(facts)
+
+
 class Facts(Value, frozen=True):
     """All that is known, by repository where it is of one."""
 
