@@ -33,10 +33,26 @@ async def test_the_registry_is_asked_only_where_that_is_wanted() -> None:
     """An answer from what is known needs no registry; one that asks it tells what it has."""
     async with serving() as client:
         client.world.registry.push("logging")
-        assert (await client.get("/v1/addons")).json == {"addons": []}
+        assert (await client.get("/v1/addons")).json == {"addons": [], "error": None}
         assert client.world.registry.asked == []
         (row,) = (await client.get("/v1/addons?ask=true")).json["addons"]
         assert (row["repository"], row["standing"]) == ("addons/logging", "missing")
+
+
+async def test_a_registry_that_is_away_is_told_beside_what_is_known_without_it() -> None:
+    """An empty list alone would say that there are no addons; what is installed is there all the same."""
+    async with serving() as client, client.world.working():
+        client.world.registry.errors["repositories", ""] = Unavailable("registry.example: no connection")
+        away = "registry.example: no connection"
+        assert (await client.get("/v1/addons?ask=true")).json == {"addons": [], "error": away}
+        await synced(client.world, "monitoring")
+        told = (await client.get("/v1/addons?ask=true")).json
+        (row,) = told["addons"]
+        assert (row["repository"], row["installed"]["tag"], row["error"]) == ("addons/monitoring", "v1.0.0", away)
+        assert told["error"] == away
+        assert (await client.get("/v1/addons")).json["error"] is None
+        client.world.registry.errors.clear()
+        assert (await client.get("/v1/addons?ask=true")).json["error"] is None
 
 
 async def test_one_addon_is_told_with_its_story() -> None:

@@ -37,7 +37,9 @@ class Reading:
 
     async def addons(self, call: Call) -> web.StreamResponse:
         """Where each addon stands."""
-        return document(shapes.AddonList(addons=tuple(await self._views.statuses(ask=call.query["ask"]))))
+        found, failure = await self._views.look(ask=call.query["ask"])
+        error = None if failure is None else failure.error
+        return document(shapes.AddonList(addons=tuple(found), error=error))
 
     async def addon(self, call: Call) -> web.StreamResponse:
         """One addon, and why it is as it is."""
