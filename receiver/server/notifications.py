@@ -19,7 +19,7 @@ from receiver.sync.heard import in_words, remedy
 from receiver.tasks.journal import DOCTOR, Aside, Event, Journal, shortened
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.webhook.decode import UNKNOWN, decode, sender_name
-from receiver.webhook.event import Decoded, Delivery, LeftOut, PushEvent
+from receiver.webhook.event import DELETE, Decoded, Delivery, LeftOut, PushEvent
 from receiver.webhook.fields import one_line
 
 _log = logging.getLogger(__name__)
@@ -208,4 +208,5 @@ def _kept(event: PushEvent) -> Event:
         tag=event.tag,
         digest=event.digest,
         actor=event.actor,
+        deleted=event.action == DELETE,
     )

@@ -51,6 +51,8 @@ class EventFacts(Value, frozen=True):
     actor: str | None = None
     tag: str | None = None
     digest: str | None = None
+    deleted: bool = False
+    """It told of a deletion, and of no push."""
 
 
 class SyncFacts(Value, frozen=True):

@@ -141,7 +141,8 @@ def _event(event: EventFacts | None, now: float) -> str:
     if event is None:
         return ""
     who = f" by {event.actor}" if event.actor else ""
-    return f"{event.tag or event.verdict}{who}, {ago(event.received, now=now)}"
+    what = " deleted" if event.deleted else ""
+    return f"{event.tag or event.verdict}{what}{who}, {ago(event.received, now=now)}"
 
 
 def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:

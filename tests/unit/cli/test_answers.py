@@ -13,7 +13,7 @@ from receiver.sync.engine import Report
 from receiver.sync.operations import Verified
 from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
-from receiver.sync.status import AddonStatus, DesiredFacts, InstalledFacts
+from receiver.sync.status import AddonStatus, DesiredFacts, EventFacts, InstalledFacts
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Parked
 from tests.support.sync_fakes import NOW
@@ -117,6 +117,15 @@ def test_a_name_that_this_host_never_heard_of_is_an_error(
     (tmp_path / "addons" / "monitorin").rmdir()
     assert run("hold", "monitorin", *settings).code == 0
     assert run(*asked, "monitorin", *settings).code == 0
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])
+def test_status_does_not_tell_a_deletion_as_a_push(say: Say, arguments: list[str]) -> None:
+    """The last event may be one."""
+    event = EventFacts(
+        number=7, received=NOW, sender="zot", verdict="accepted", actor="alice", tag="v1.0.0", deleted=True
+    )
+    assert "v1.0.0 deleted by alice, " in say(*arguments, answers=[row(last_event=event)]).out
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])
