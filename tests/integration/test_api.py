@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 
 from receiver.errors import QueueUnavailable, Unavailable
+from receiver.tasks.journal import Done, Wanted
 from tests.support.api import HOST, SENDER, announce, serving
 from tests.support.sync_fakes import NOW, World, until
 
@@ -218,6 +220,34 @@ async def test_what_is_parked_is_listed_retried_and_discarded() -> None:
         changes = (await client.post("/v1/parked/discard")).json["changes"]
         assert [(change["repository"], change["action"]) for change in changes] == [("addons/bad", "discarded")]
         assert (await client.get("/v1/parked")).json == {"parked": []}
+
+
+@pytest.mark.parametrize("leaves", ["the client", "the server"])
+async def test_what_has_begun_is_not_torn_apart_where_somebody_leaves(leaves: str) -> None:
+    """The client goes away, or the receiver stops in the middle: it is done, and stands in the journal."""
+    async with serving() as client:
+        world = client.world
+        async with world.working():
+            await synced(world, "monitoring")
+            world.registry.push("monitoring", b"two", tag="v2.0.0")
+            await world.clock.advance(60.0)
+            await announce(world, "monitoring", tag="v2.0.0")
+            await world.settled()
+        gate = world.catalogue.gate = threading.Event()
+        world.catalogue.entered.clear()
+        asking = asyncio.create_task(client.post("/v1/rollback", {"addon": "monitoring"}))
+        await until(world.catalogue.entered.is_set)
+        if leaves == "the client":
+            asking.cancel()
+        else:
+            await client.server.stop(0.1)
+        await asyncio.gather(asking, return_exceptions=True)
+        gate.set()
+        await world.operations.settle()
+        await world.chronicle.settle()
+        assert world.catalogue.releases[-1].tag == "v1.0.0"
+        page = await world.queue.entries(Wanted(kind="operation"), limit=9)
+        assert [entry.activity.outcome for entry in page.entries if isinstance(entry, Done)] == ["rolled back"]
 
 
 async def park(world: World, leaf: str) -> None:
