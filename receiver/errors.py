@@ -46,6 +46,10 @@ FROM_A_BROWSER = (
 NO_CREDENTIAL = "a valid credential is required"
 """What whoever is not let in is told, and the journal: it never says what was wrong."""
 
+NO_CERTIFICATE = "no client certificate was shown"
+BAD_CERTIFICATE = "the client certificate was refused"
+"""Why somebody was not let in where ADDON_SYNC_TLS_CLIENT_CA wants a certificate; for the operator alone."""
+
 
 class ReceiverError(Exception):
     """The root: its text names the cause and, where there is one, the remedy."""

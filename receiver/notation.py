@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from receiver.addon import TagPolicy, VersionRange
 from receiver.document import Value
 from receiver.errors import ProtocolViolation
-from receiver.oci.reference import Repository
+from receiver.oci.reference import Repository, is_host
 from receiver.registry.location import Location, Origin
 
 # ASCII digits only, and few: what no int, float or SQLite column could hold never comes about.
@@ -21,6 +21,8 @@ _BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _MAX_SIZE = 2**53
 """8 PiB: beyond any volume, and still a whole number to every reader of JSON (RFC 8259 section 6)."""
 _ENDPOINT = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]*)):([0-9]{1,5})\Z")
+_AN_ENDPOINT = "expected address:port, such as 127.0.0.1:8080 or [::1]:8080"
+_A_WEBHOOK = "expected http://host[:port] or https://host[:port]"
 _COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
@@ -118,13 +120,15 @@ def parse_endpoint(text: str) -> Endpoint:
         ValueError: anything else.
     """
     match = _ENDPOINT.match(text.strip())
-    if match is None or int(match[3]) > 65535 or not _is_host(match[1], match[2]):
-        raise ValueError("expected address:port, such as 127.0.0.1:8080 or [::1]:8080")
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(_AN_ENDPOINT)
+    if not _is_host(match[1], match[2]):
+        raise ValueError(f"{match[1] or match[2]!r} is neither a host name nor an address: {_AN_ENDPOINT}")
     return Endpoint(host=match[1] or match[2] or "0.0.0.0", port=int(match[3]))  # noqa: S104 - what an empty host means
 
 
 def _is_host(bracketed: str | None, plain: str) -> bool:
-    """Whether digits form an address; a name is left to the system."""
+    """Whether it is an address or a name that can be asked for; nothing is every address."""
     try:
         if bracketed is not None:
             return ipaddress.ip_address(bracketed).version == 6
@@ -132,7 +136,7 @@ def _is_host(bracketed: str | None, plain: str) -> bool:
             ipaddress.ip_address(plain)
     except ValueError:
         return False
-    return True
+    return not plain or is_host(plain)
 
 
 def parse_list(text: str) -> tuple[str, ...]:
@@ -229,7 +233,9 @@ def parse_webhook(text: str) -> str:
     url = urlsplit(text)
     # urlsplit drops line ends from the middle, and reading the port judges it.
     if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0 or not text.isprintable():
-        raise ValueError("expected http://host[:port] or https://host[:port]")
+        raise ValueError(_A_WEBHOOK)
+    if not is_host(url.hostname):
+        raise ValueError(f"{url.hostname!r} is neither a host name nor an address: {_A_WEBHOOK}")
     if "@" in text or url.query or url.fragment or " " in text:
         raise ValueError("expected a URL without user name, query and fragment")
     return text.rstrip("/")

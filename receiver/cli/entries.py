@@ -54,6 +54,8 @@ def _arrival(arrival: Arrival) -> Iterator[str]:
 
 def _event(event: Event) -> str:
     words = [event.tag or (event.digest or "no tag")[:19]] if event.repository else []
+    if event.deleted:
+        words.append("deleted")
     if event.actor:
         words.append(f"by {event.actor}")
     if event.left_out:

@@ -54,8 +54,8 @@ class Tag(str):
         return cls(text)
 
 
-def _is_host(text: str) -> bool:
-    """A DNS name or an IP address, by its characters (RFC 3986 section 3.2.2, without percent-encoding)."""
+def is_host(text: str) -> bool:
+    """Whether it is a DNS name or an IP address, by its characters (RFC 3986 section 3.2.2, no percent-encoding)."""
     if ":" not in text:
         return _HOST.match(text) is not None
     try:
@@ -89,7 +89,7 @@ class RegistryAddress(Value, frozen=True, kw_only=True):
         except ValueError as error:
             raise ConfigError(f"{named} {text!r}: {error}: expected oci://host[:port]") from error
         # urlsplit drops tabs and line ends from the middle of a URL: another host than the one that people read.
-        if url.scheme not in {"oci", "http", "https"} or not _is_host(host) or port == 0 or not text.isprintable():
+        if url.scheme not in {"oci", "http", "https"} or not is_host(host) or port == 0 or not text.isprintable():
             raise ConfigError(f"{named} {text!r}: expected oci://host[:port]")
         if url.path.strip("/") or url.query or url.fragment:
             raise ConfigError(

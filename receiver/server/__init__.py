@@ -12,6 +12,7 @@
 - ``jobs``           what was asked for over HTTP and takes a while
 - ``page``         the page for an operator, a room of its own
 - ``session``      who is signed in to it
+- ``site``           whose page is behind a request, and by which name we are asked; pure
 - ``status``         ``/healthz``, ``/readyz``, ``/metrics``
 - ``answers``        the responses
 - ``head``           takes out a doubled Content-Type, which aiohttp would refuse; pure

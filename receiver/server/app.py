@@ -19,10 +19,10 @@ from receiver.server.failures import Failures, is_loopback
 from receiver.server.gate import Gate
 from receiver.server.handshake import Handshake
 from receiver.server.notifications import Notifications
-from receiver.server.routes import Handler, Router, Routes
+from receiver.server.routes import Router, Routes
 from receiver.server.session import Sessions
 from receiver.server.status import MetricsEndpoint, Reasons, StatusEndpoint
-from receiver.server.tls import ServerTls, certified
+from receiver.server.tls import ServerTls
 from receiver.sync.views import Views
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
@@ -76,27 +76,31 @@ class Door:
     """Host and port of the registry, for people."""
 
 
-def routes(door: Door) -> Routes:
+def desk(door: Door) -> Notifications:
+    """Where notifications are taken."""
+    return Notifications(
+        queue=door.queue, journal=door.journal, metrics=door.metrics, prefix=door.prefix, clock=door.clock
+    )
+
+
+def routes(door: Door, notifications: Notifications) -> Routes:
     """Every endpoint of the address that is configured."""
     return {
-        **_notifications(door),
+        **_notifications(door, notifications),
         "/healthz": {"GET": StatusEndpoint(door.alive)},
         "/readyz": {"GET": StatusEndpoint(door.ready)},
         "/metrics": {"GET": MetricsEndpoint(metrics=door.metrics, queue=door.queue, clock=door.clock)},
     }
 
 
-def _notifications(door: Door) -> Routes:
-    notifications = Notifications(
-        queue=door.queue, journal=door.journal, metrics=door.metrics, prefix=door.prefix, clock=door.clock
-    )
+def _notifications(door: Door, notifications: Notifications) -> Routes:
     endpoint = NotificationEndpoint(
-        gate=Gate(door.tokens, door.senders), notifications=notifications, limits=door.limits
+        gate=Gate(door.tokens, door.senders),
+        notifications=notifications,
+        limits=door.limits,
+        certified=door.tls is not None and door.tls.files.client_ca is not None,
     )
-    handlers: dict[str, Handler] = {"/v1/notifications": endpoint, "/v1/notifications/": endpoint.below}
-    if door.tls is not None and door.tls.files.client_ca is not None:
-        handlers = {path: certified(handler, metrics=door.metrics) for path, handler in handlers.items()}
-    return {path: {"POST": handler} for path, handler in handlers.items()}
+    return {"/v1/notifications": {"POST": endpoint}, "/v1/notifications/": {"POST": endpoint.below}}
 
 
 def api_keys(door: Door) -> Keys | None:
@@ -155,6 +159,7 @@ class HttpServer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._desk = desk(door)
         self._listeners: list[_Listener] = []
         keys = api_keys(door)
         self.sessions = None if keys is None else Sessions(keys, clock=time.monotonic)
@@ -169,7 +174,7 @@ class HttpServer:
             ConfigError: the address cannot be listened on; nothing is open.
         """
         try:
-            table = routes(self._door)
+            table = routes(self._door, self._desk)
             if self._api is not None and self._page is not None:
                 table = {**self._page.routes(), **self._api.routes(), **table}
             return await self._listen(table, host, port, self._door.tls)
@@ -203,7 +208,7 @@ class HttpServer:
     async def _listen(self, table: Routes, host: str, port: int, tls: ServerTls | None) -> tuple[str, int]:
         connections = self._connections(table)
         loop = asyncio.get_running_loop()
-        accept = connections if tls is None else lambda: Handshake(connections, tls)
+        accept = connections if tls is None else lambda: Handshake(connections, tls, refused=self._desk.uncertified)
         sockets = await loop.create_server(accept, host, port, backlog=_BACKLOG)
         self._listeners.append(_Listener(sockets, connections))
         address = sockets.sockets[0].getsockname()

@@ -13,12 +13,14 @@ from functools import lru_cache
 from aiohttp import web
 
 from receiver.document import encode
-from receiver.errors import Oversized, QueueUnavailable, Unauthenticated
+from receiver.errors import NO_CERTIFICATE, Oversized, QueueUnavailable, Unauthenticated
 from receiver.server.answers import accepted, refusal
 from receiver.server.body import read_body
 from receiver.server.connections import Connection, Limits
+from receiver.server.credentials import refused
 from receiver.server.gate import Gate, Grant, Headers, Signed
 from receiver.server.notifications import Notifications, Outcome
+from receiver.server.tls import shows_certificate
 from receiver.webhook.decode import HEADERS
 from receiver.webhook.event import Delivery
 
@@ -27,12 +29,16 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class NotificationEndpoint:
-    """The handler; ``notifications`` decides what becomes of what was let in."""
+    """The handler; ``notifications`` decides what becomes of what was let in.
 
-    def __init__(self, *, gate: Gate, notifications: Notifications, limits: Limits) -> None:
+    ``certified``: only those are, besides, whose connection showed a client certificate.
+    """
+
+    def __init__(self, *, gate: Gate, notifications: Notifications, limits: Limits, certified: bool = False) -> None:
         self._gate = gate
         self._notifications = notifications
         self._limits = limits
+        self._certified = certified
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one delivery."""
@@ -43,6 +49,8 @@ class NotificationEndpoint:
         return await self._answer(request, lambda _: self._gate.admit_path(request.path.rpartition("/")[2]))
 
     async def _answer(self, request: web.BaseRequest, admit: Callable[[Headers], Grant | Signed]) -> web.StreamResponse:
+        if self._certified and not shows_certificate(request):
+            return self._refused(request, refused(), NO_CERTIFICATE)
         try:
             grant = admit(request.headers)
             body = await self._body(request)
@@ -51,9 +59,9 @@ class NotificationEndpoint:
             delivery = Delivery(headers=_kept(request.headers), body=body, address=_address(request))
             outcome = await self._notifications.take(delivery, grant)
         except Unauthenticated as error:
-            return self._refused(request, error, "unauthenticated", {"WWW-Authenticate": "Bearer"})
+            return self._refused(request, error, str(error))
         except Oversized as error:
-            return self._refused(request, error, "oversized", {})
+            return self._refused(request, error, str(error))
         except QueueUnavailable as error:
             # Without its cause: a path or a database message is not for senders.
             _log.error("A notification could not be made durable, the sender must repeat it: %s", error)
@@ -71,12 +79,13 @@ class NotificationEndpoint:
             await request.writer.write(_CONTINUE)
         return await read_body(request, limit=self._limits.body, seconds=self._limits.body_seconds)
 
-    def _refused(
-        self, request: web.BaseRequest, error: Unauthenticated | Oversized, verdict: str, headers: Mapping[str, str]
-    ) -> web.Response:
+    def _refused(self, request: web.BaseRequest, error: Unauthenticated | Oversized, reason: str) -> web.Response:
+        """Answer with ``error``, and tell the operator the ``reason``."""
+        is_stranger = isinstance(error, Unauthenticated)
+        verdict, headers = ("unauthenticated", {"WWW-Authenticate": "Bearer"}) if is_stranger else ("oversized", {})
         agent = request.headers.get("User-Agent", "")
-        self._notifications.refused(_address(request), verdict, str(error), agent=agent)
-        _log.debug("Refused a notification from %s: %s", request.remote, error)
+        self._notifications.refused(_address(request), verdict, reason, agent=agent)
+        _log.debug("Refused a notification from %s: %s", request.remote, reason)
         return refusal(error.status, str(error), headers=headers)
 
     def _dropped(self, request: web.BaseRequest, error: ConnectionAbortedError) -> web.Response:

@@ -7,6 +7,7 @@ who never ends one would be in no count of ours.
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 
 from receiver.server.connections import ConnectionServer, address_of
 from receiver.server.tls import ServerTls
@@ -15,11 +16,15 @@ _log = logging.getLogger(__name__)
 
 
 class Handshake(asyncio.Protocol):
-    """Takes a place from the first moment, and gives it up to the connection that follows."""
+    """Takes a place from the first moment, and gives it up to the connection that follows.
 
-    def __init__(self, door: ConnectionServer, tls: ServerTls) -> None:
+    ``refused`` is told the address of a client whose certificate was not taken, and why.
+    """
+
+    def __init__(self, door: ConnectionServer, tls: ServerTls, *, refused: Callable[[str, str], None]) -> None:
         self._door = door
         self._tls = tls
+        self._refused = refused
         self._early = b""
         self._lost = False
 
@@ -70,7 +75,7 @@ class Handshake(asyncio.Protocol):
                 ssl_shutdown_timeout=limits.discard_seconds,
             )
         except ssl.SSLCertVerificationError as error:
-            _log.debug("A client certificate was refused, from %s: %s", address, error.verify_message)
+            self._refused(address, error.verify_message)
             self._door.failed(address)
         except OSError as error:  # ssl.SSLError and ConnectionError are
             _log.debug("No TLS, from %s: %s", address, type(error).__name__)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from receiver.document import encode, replaced
-from receiver.errors import FROM_A_BROWSER, Malformed, Unsupported
+from receiver.errors import BAD_CERTIFICATE, FROM_A_BROWSER, NO_CERTIFICATE, Malformed, Unsupported
 from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
@@ -19,7 +19,7 @@ from receiver.sync.heard import in_words, remedy
 from receiver.tasks.journal import DOCTOR, Aside, Event, Journal, shortened
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.webhook.decode import UNKNOWN, decode, sender_name
-from receiver.webhook.event import Decoded, Delivery, LeftOut, PushEvent
+from receiver.webhook.event import DELETE, Decoded, Delivery, LeftOut, PushEvent
 from receiver.webhook.fields import one_line
 
 _log = logging.getLogger(__name__)
@@ -82,6 +82,10 @@ class Notifications:
         self._journal.note(replaced(note, origin=origin))
         if verdict == "unauthenticated" and origin is None and (refusal := self._refusals.count(address)) is not None:
             _tell(refusal, reason)
+
+    def uncertified(self, address: str, reason: str) -> None:
+        """As `refused`, of whoever showed a client certificate that was not taken: what was to be sent is not known."""
+        self.refused(address, "unauthenticated", f"{BAD_CERTIFICATE}: {reason}")
 
     async def _store(self, delivery: Delivery, decoded: Decoded) -> Outcome:
         accepted, duplicates, ignored = 0, 0, sum(decoded.ignored.values())
@@ -173,15 +177,22 @@ class Notifications:
 def _tell(refusal: Refusal, reason: str) -> None:
     """With the remedy; never with what was presented."""
     often = "" if refusal.count == 1 else f" ({refusal.count} times in {in_words(refusal.seconds)})"
+    address = refusal.address
     if reason == FROM_A_BROWSER:
-        _log.warning("%s sent a notification from a browser, it was refused%s: %s", refusal.address, often, reason)
-        return
-    _log.warning(
-        "%s sent a notification with a wrong credential or none, it was refused%s: %s",
-        refusal.address,
-        often,
-        remedy(reason),
-    )
+        _log.warning("%s sent a notification from a browser, it was refused%s: %s", address, often, reason)
+    elif reason == NO_CERTIFICATE:
+        _log.warning(
+            "%s sent a notification without a client certificate, it was refused%s: %s", address, often, remedy(reason)
+        )
+    elif reason.startswith(BAD_CERTIFICATE):
+        _log.warning("%s was not let in%s, %s; %s", address, often, reason, remedy(reason))
+    else:
+        _log.warning(
+            "%s sent a notification with a wrong credential or none, it was refused%s: %s",
+            address,
+            often,
+            remedy(reason),
+        )
 
 
 def _events(decoded: Decoded) -> tuple[Event, ...]:
@@ -208,4 +219,5 @@ def _kept(event: PushEvent) -> Event:
         tag=event.tag,
         digest=event.digest,
         actor=event.actor,
+        deleted=event.action == DELETE,
     )

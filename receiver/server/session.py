@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest, digest
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from receiver.server.credentials import Tokens, Words, digest_of, encoded, refused
 from receiver.server.failures import is_loopback
+from receiver.server.site import is_origin, named_host, names_this_host
 
 LASTS = 8 * 3600
 """Seconds from signing in: a working day."""
@@ -129,7 +129,7 @@ def is_foreign(headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site != "same-origin"
     origin = headers.get("Origin", "null")
-    return origin != "null" and _authority(origin) != headers.get("Host", "").lower()
+    return origin != "null" and not is_origin(origin, headers.get("Host", ""))
 
 
 def comes_from_us(request: web.BaseRequest) -> bool:
@@ -143,19 +143,5 @@ def is_rebound(request: web.BaseRequest) -> bool:
     address = None if request.transport is None else request.transport.get_extra_info("sockname")
     if not address or not is_loopback(str(address[0])):
         return False
-    host = _hostname(request.headers.get("Host", ""))
-    return host != "localhost" and not host.endswith(".localhost") and not is_loopback(host)
-
-
-def _authority(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return None
-
-
-def _hostname(authority: str) -> str:
-    try:
-        return urlsplit(f"//{authority}").hostname or ""
-    except ValueError:
-        return ""
+    host = request.headers.get("Host", "")
+    return not names_this_host(host) and not named_host(host).endswith(".localhost")

@@ -15,11 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from receiver.errors import NO_CREDENTIAL, ConfigError
-from receiver.metrics import Metrics
-from receiver.server.answers import refusal
-from receiver.server.routes import Handler
-from receiver.webhook.decode import UNKNOWN
+from receiver.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -93,17 +89,10 @@ class ServerTls:
             await asyncio.to_thread(self.look)
 
 
-def certified(handler: Handler, *, metrics: Metrics) -> Handler:
-    """``handler`` for those alone whose connection showed a client certificate; the rest gets the generic 401."""
-
-    async def guarded(request: web.BaseRequest) -> web.StreamResponse:
-        # Empty without one. One that its authority did not sign never gets past the handshake.
-        if request.transport is not None and request.transport.get_extra_info("peercert"):
-            return await handler(request)
-        metrics.delivery(UNKNOWN, "unauthenticated")
-        return refusal(401, NO_CREDENTIAL, headers={"WWW-Authenticate": "Bearer"})
-
-    return guarded
+def shows_certificate(request: web.BaseRequest) -> bool:
+    """Whether the connection of ``request`` showed a client certificate."""
+    # Empty without one. One that its authority did not sign never gets past the handshake.
+    return request.transport is not None and bool(request.transport.get_extra_info("peercert"))
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:
@@ -117,7 +106,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     _load_pair(context, files)
     if files.client_ca is not None:
         _load_authorities(context, files.client_ca)
-        # Optional for the connection: probes and Prometheus have none. `certified` asks for it where it matters.
+        # Optional for the connection: probes and Prometheus have none. `endpoint` asks for it where it matters.
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 

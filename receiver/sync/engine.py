@@ -31,11 +31,12 @@ from receiver.sync.request import (
 from receiver.sync.status import AddonStatus
 from receiver.sync.survey import Survey
 from receiver.sync.unannounced import MissedPush, Unannounced
+from receiver.sync.uninterrupted import uninterrupted
 from receiver.sync.views import View, Views
 from receiver.sync.worker import Workers
 from receiver.tasks.journal import Journal
 from receiver.tasks.queue import TaskQueue
-from receiver.tasks.task import EVERYTHING, State, Trigger
+from receiver.tasks.task import EVERYTHING, State, Task, Trigger
 
 if TYPE_CHECKING:
     from receiver.sync.recollection import Recollection
@@ -151,16 +152,17 @@ class Engine:
         wanted = {str(self._repository(addon).name) for addon in request.addons}
         for task in await self._queue.tasks():
             if task.state is State.PARKED and (not wanted or task.repository in wanted):
-                await self._queue.discard([task.repository])
-                yield self._operations.told(
-                    Changed(
-                        repository=task.repository,
-                        action="discarded",
-                        digest=task.digest,
-                        note="what is installed stays; the next look tries again what the registry has then, be it "
-                        f"the same digest: 'addon-sync hold {task.repository.rpartition('/')[2]}' prevents that",
-                    )
-                )
+                yield await self._operations.carried_out(uninterrupted(self._discarded(task)))
+
+    async def _discarded(self, task: Task) -> Changed:
+        await self._queue.discard([task.repository])
+        return Changed(
+            repository=task.repository,
+            action="discarded",
+            digest=task.digest,
+            note="what is installed stays; the next look tries again what the registry has then, be it the same "
+            f"digest: 'addon-sync hold {task.repository.rpartition('/')[2]}' prevents that",
+        )
 
     async def _missed(self, request: MissedRequest) -> AsyncGenerator[Report, None]:
         started = self._clock()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from receiver.document import Value
-from receiver.errors import NO_CREDENTIAL
+from receiver.errors import BAD_CERTIFICATE, NO_CERTIFICATE, NO_CREDENTIAL
 from receiver.tasks.journal import Arrival, Verdict, Wanted, is_trial
 
 LOOK_BACK = 24 * 3600.0
@@ -50,6 +50,8 @@ def remedy(reason: str | None) -> str:
     """What to do where the journal gives this reason for a refusal."""
     if reason == NO_CREDENTIAL:
         return "compare ADDON_SYNC_TOKEN, or what stands under senders:, with what that registry sends"
+    if reason is not None and reason.startswith((NO_CERTIFICATE, BAD_CERTIFICATE)):
+        return "give that registry a certificate that ADDON_SYNC_TLS_CLIENT_CA has signed"
     return "see addon-sync events --verdict refused"
 
 

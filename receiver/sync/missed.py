@@ -9,11 +9,13 @@ from receiver.errors import QueueUnavailable
 from receiver.sync.heard import LOOK_BACK, Heard, heard, in_words, questions, remedy
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.ports import Clock
-from receiver.tasks.journal import Arrival, Journal, Wanted
+from receiver.tasks.journal import Arrival, Journal, Wanted, announces
 from receiver.tasks.task import Trigger
 
 _log = logging.getLogger(__name__)
 
+_ARRIVALS = 64
+"""Of an addon, the newest first, among which an announcement is looked for."""
 Reason = Literal["unannounced", "sender restarted", "gap"]
 """Why events are known or feared to be lost; the labels of a metric."""
 
@@ -56,7 +58,9 @@ class MissedEvents:
 
     async def _is_announced(self, since: float, repository: str) -> bool:
         wanted = Wanted(repository=repository, verdict="accepted", since=since, trials=False)
-        return bool((await self._journal.entries(wanted, limit=1)).entries)
+        page = await self._journal.entries(wanted, limit=_ARRIVALS)
+        events = [event for entry in page.entries if isinstance(entry, Arrival) for event in entry.events]
+        return any(announces(event, repository) for event in events)
 
     async def _heard(self) -> Heard:
         arrivals: list[Arrival] = []

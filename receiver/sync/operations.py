@@ -109,16 +109,16 @@ class Operations:
             ReceiverError: it cannot be done; nothing changed.
         """
         if isinstance(request, ImportRequest):
-            async with aclosing(self._importing.execute(request, carried_out=self._carried_out)) as imports:
+            async with aclosing(self._importing.execute(request, carried_out=self.carried_out)) as imports:
                 async for imported in imports:
                     yield imported
             return
         if not isinstance(request, VerifyRequest):
-            yield await self._carried_out(self._verbs[type(request)](request))
+            yield await self.carried_out(self._verbs[type(request)](request))
             return
         repositories = [self._repository(addon) for addon in request.addons] or await self._all_installed()
         for repository in repositories:
-            yield await self._carried_out(self._verify(repository, repair=request.repair))
+            yield await self.carried_out(self._verify(repository, repair=request.repair))
 
     async def settle(self) -> None:
         """What has begun has ended, whoever asked for it."""
@@ -131,20 +131,20 @@ class Operations:
             task.cancel()
         await self.settle()
 
-    async def _carried_out(self, work: Coroutine[Any, Any, R]) -> R:
+    async def carried_out(self, work: Coroutine[Any, Any, R]) -> R:
         """Carry out ``work`` and tell of it, also where nobody waits for it any longer."""
 
         async def told() -> R:
             report = await work
             nothing_done = getattr(report, "action", None) == "not held"
-            return report if nothing_done else self.told(report)
+            return report if nothing_done else self._tell(report)
 
         task = asyncio.create_task(told(), name="operation")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    def told(self, report: R) -> R:
+    def _tell(self, report: R) -> R:
         """Tell the listeners of ``report``, and give it back."""
         for listener in self._listeners:
             listener(report)

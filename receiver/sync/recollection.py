@@ -14,7 +14,7 @@ from receiver.tasks.journal import Aside, Event, Journal, StoredDelivery
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State
 from receiver.webhook.decode import decode
-from receiver.webhook.event import Decoded, Delivery, PushEvent
+from receiver.webhook.event import DELETE, Decoded, Delivery, PushEvent
 
 _BATCH = 256
 """Notes of replayed deliveries that are written in one transaction."""
@@ -126,6 +126,7 @@ def replayed(events: tuple[PushEvent, ...], *, origin: str, at: float) -> Aside:
             tag=event.tag,
             digest=event.digest,
             actor=event.actor,
+            deleted=event.action == DELETE,
         )
         for event in events
     )

@@ -6,7 +6,7 @@ from functools import lru_cache
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome, Surveyed
 from receiver.sync.status import DesiredFacts, EventFacts, InstalledFacts, SyncFacts
-from receiver.tasks.journal import Arrival, Done, Entry, Event, Latest, concerns
+from receiver.tasks.journal import Arrival, Done, Entry, Event, Latest, announces, concerns
 
 _ABSENT = "not in the registry when it was last asked, or without a tag that qualifies; what is installed stays"
 
@@ -37,7 +37,7 @@ def first_announcements(repository: str, entries: Iterable[Entry]) -> dict[str, 
     for entry in entries:
         if isinstance(entry, Arrival) and entry.verdict != "replayed":
             for event in entry.events:
-                if concerns(event, repository) and event.digest is not None:
+                if announces(event, repository) and event.digest is not None:
                     found[event.digest] = _facts(entry, event)
     return found
 
@@ -59,6 +59,7 @@ def _facts(event: Arrival, named: Event | None) -> EventFacts:
         actor=named.actor if named else None,
         tag=named.tag if named else None,
         digest=named.digest if named else None,
+        deleted=named is not None and named.deleted,
     )
 
 

@@ -51,6 +51,8 @@ class EventFacts(Value, frozen=True):
     actor: str | None = None
     tag: str | None = None
     digest: str | None = None
+    deleted: bool = False
+    """It told of a deletion, and of no push."""
 
 
 class SyncFacts(Value, frozen=True):
@@ -86,6 +88,12 @@ class AddonStatus(Value, frozen=True):
     """When it was last compared with the registry: by a sync, or by a poll."""
     next_look: Moment | None = None
     """When it will be: its task's time, or that of the next poll; None where neither is known."""
+
+
+def is_unknown(status: AddonStatus) -> bool:
+    """Whether this host never heard of it: neither catalogue, queue nor journal, as far as ``status`` tells."""
+    facts = (status.installed, status.hold, status.next_attempt, status.last_event, status.last_sync)
+    return status.standing == "unknown" and not any(facts)
 
 
 class Facts(Value, frozen=True):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from receiver.document import Moment, Value
 from receiver.sync.outcome import Decision, Outcome
-from receiver.sync.status import AddonStatus
-from receiver.tasks.journal import Arrival, Entry
+from receiver.sync.status import AddonStatus, EventFacts
+from receiver.tasks.journal import Arrival, Entry, Event
 from receiver.tasks.task import Trigger
 
 _MOST_LAYERS = 20
@@ -57,7 +57,7 @@ def _steps(status: AddonStatus, sync: Outcome | None, causes: Sequence[Arrival],
 def _event(status: AddonStatus) -> Iterator[Step]:
     event = status.last_event
     if event is not None:
-        text = f"{event.sender} announced {event.tag or event.digest or 'a change'}, which was {event.verdict}"
+        text = f"{event.sender} announced {_what(event, 'a change')}, which was {event.verdict}"
         yield Step(title="event", text=text, when=event.received)
 
 
@@ -75,11 +75,16 @@ def _asked(sync: Outcome, causes: Sequence[Arrival]) -> Step:
 def cause_text(arrival: Arrival) -> str:
     """An arrival in one line, without its time."""
     named = [event for event in arrival.events if event.left_out in {None, "duplicate"}]
-    tags = ", ".join(dict.fromkeys(event.tag or event.digest or "no tag" for event in named)) or "no event"
+    tags = ", ".join(dict.fromkeys(_what(event, "no tag") for event in named)) or "no event"
     actors = ", ".join(dict.fromkeys(event.actor for event in named if event.actor))
     by = f" by {actors}" if actors else ""
     origin = f", from {arrival.origin}" if arrival.origin else ""
     return f"entry {arrival.id}: {arrival.sender} announced {tags}{by}; {arrival.verdict}{origin}"
+
+
+def _what(event: Event | EventFacts, nothing: str) -> str:
+    what = event.tag or event.digest or nothing
+    return f"the deletion of {what}" if event.deleted else what
 
 
 def _decided(sync: Outcome, decision: Decision) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from receiver.sync.outcome import Outcome
 from receiver.sync.ports import Registry
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Syncer
-from receiver.tasks.journal import Arrival, Done, Event, Journal, Wanted, concerns
+from receiver.tasks.journal import Arrival, Done, Event, Journal, Wanted, announces
 from receiver.tasks.task import Trigger
 
 _ARRIVALS = 512
@@ -147,7 +147,7 @@ class _Announced:
         """Whether one announced this push."""
         looked_at = 0
         while True:
-            if any(_announces(event, tag, digest) for event in self.events[looked_at:]):
+            if any(_is_push(event, tag, digest) for event in self.events[looked_at:]):
                 return True
             if not self._has_more:
                 return False
@@ -163,7 +163,7 @@ class _Announced:
             for arrival in page.entries
             if isinstance(arrival, Arrival) and arrival.verdict != "replayed"
             for event in arrival.events
-            if concerns(event, self._name)
+            if announces(event, self._name)
         ]
 
 
@@ -177,7 +177,7 @@ def _suspects(desired: Desired, announced: Sequence[Event]) -> list[str]:
     return list(dict.fromkeys([*(tag for _, tag in newer[-_MOST_TAGS:]), desired.choice.tag]))
 
 
-def _announces(event: Event, tag: str, digest: str) -> bool:
+def _is_push(event: Event, tag: str, digest: str) -> bool:
     """Some senders tell no digest (Docker Hub, Quay, Nexus): then the tag must do."""
     return event.digest == digest if event.digest is not None else event.tag == tag
 

@@ -133,7 +133,7 @@ class Views:
     ) -> Sequence[View]:
         match request:
             case StatusRequest():
-                found, failure = await self._statuses(request.addon, ask=request.ask)
+                found, failure = await self.look(request.addon, ask=request.ask)
                 return found if failure is None else [*found, failure]
             case WhyRequest():
                 return [await self.story(request.addon)]
@@ -148,11 +148,11 @@ class Views:
 
     async def statuses(self, addon: str | None = None, *, ask: bool) -> list[AddonStatus]:
         """Where ``addon`` stands, or each; without ``ask``, what is desired is what was last seen."""
-        found, _ = await self._statuses(addon, ask=ask)
+        found, _ = await self.look(addon, ask=ask)
         return found
 
-    async def _statuses(self, addon: str | None, *, ask: bool) -> tuple[list[AddonStatus], Surveyed | None]:
-        """The rows; and, where the registry could not say which addons it has, why: others may be missing."""
+    async def look(self, addon: str | None = None, *, ask: bool) -> tuple[list[AddonStatus], Surveyed | None]:
+        """As `statuses`; and, where the registry could not say which addons it has, why: others may be missing."""
         started = self._clock()
         name = None if addon is None else str(AddonRepository.named(addon, prefix=self._prefix).name)
         tasks = [task for task in await self._queue.tasks() if name in {None, task.repository}]

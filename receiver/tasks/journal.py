@@ -34,6 +34,8 @@ class Event(Value, frozen=True, omit_defaults=True):
     actor: str | None = None
     left_out: str | None = None
     """Why nothing came of it: `DUPLICATE`, or a reason of `receiver.webhook.sender.Ignored`."""
+    deleted: bool = False
+    """It tells that something was deleted: a hint to look as any other, and no announcement of a push."""
 
 
 def shortened(events: Iterable[Event], *, count: int) -> tuple[Event, ...]:
@@ -176,8 +178,13 @@ def concerned(arrival: Arrival) -> set[str]:
 
 
 def concerns(event: Event, repository: str) -> bool:
-    """Whether ``event`` announces a change of ``repository``: pulls of it, say, do not."""
+    """Whether ``event`` tells of a change of ``repository``: pulls of it, say, do not."""
     return event.repository == repository and event.left_out in {None, DUPLICATE}
+
+
+def announces(event: Event, repository: str) -> bool:
+    """Whether ``event`` tells of a push to ``repository``."""
+    return concerns(event, repository) and not event.deleted
 
 
 def _in_time(when: float, wanted: Wanted) -> bool:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from receiver.addon import AddonRepository
 from receiver.document import Value
 
+DELETE = "delete"
+"""The action of an event that tells of a deletion, whatever its sender calls it."""
+
 
 class Delivery(Value, frozen=True):
     """What arrived, as it arrived: ``headers`` by lower-case name, the first of doubled ones; ``body`` in bytes."""

@@ -168,6 +168,18 @@ def test_the_paths_of_http_are_all_there_and_no_others() -> None:
     assert sorted(_SPAN.findall(commands)) == sorted(REQUESTS)
 
 
+def test_decisions_are_listed_by_the_number_and_title_that_they_have() -> None:
+    """The number is that of the file; a list of Markdown would count on by itself where one is missing."""
+    folder = DOCS / "decisions"
+    pages = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("0*.md"))}
+    titles = {name: text.partition("\n")[0].removeprefix("# ") for name, text in pages.items()}
+    assert {name: int(title.partition(".")[0]) for name, title in titles.items()} == {
+        name: int(name[:4]) for name in pages
+    }
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^- \[(.+)\]\((.+)\)$", index, re.MULTILINE) == [(titles[name], name) for name in pages]
+
+
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_flag_and_setting_that_is_named_is_one(path: Path) -> None:
     """A guide that drifts from the code sends people the wrong way."""

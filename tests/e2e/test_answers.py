@@ -223,7 +223,7 @@ def test_why_says_what_was_decided_and_by_what(quiet_site: Site, tmp_path: Path)
         assert "the registry has 1 tags: v1.0.0" in text
         assert digest in text
         assert "'addon-sync events --addon monitoring' lists more" in text
-    assert "the journal knows of no sync" in ended(host, 0, "why", "nobody")
+    assert "nothing is known of addons/nobody" in ended(host, 1, "why", "nobody")
     ended(host, 2, "why", "../etc")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import shutil
 import ssl
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from receiver.server.connections import Limits
 from receiver.server.tls import ServerTls, TlsFiles
+from receiver.tasks.journal import DOCTOR
 from tests.support.authority import Authority, Pair
 from tests.support.endpoint import Endpoint, Reply, get, post, running
 from tests.support.notifications import envelope, event
@@ -121,7 +123,7 @@ async def test_where_certificates_are_wanted_senders_must_show_one(
         assert await delivered(endpoint, trusting(authority)) == 401
         assert await delivered(endpoint, trusting(authority, foreign)) is None
         assert endpoint.queue.intakes == []
-        assert endpoint.count('addon_sync_deliveries_total{sender="unknown",verdict="unauthenticated"}') == 1
+        assert endpoint.count('addon_sync_deliveries_total{sender="unknown",verdict="unauthenticated"}') == 2
         assert await delivered(endpoint, trusting(authority, client)) == 202
         reply = await ask(endpoint, post(b"{}", token="wrong"), trusting(authority, client))
         assert reply is not None
@@ -130,6 +132,47 @@ async def test_where_certificates_are_wanted_senders_must_show_one(
             reply = await ask(endpoint, get(path), trusting(authority))
             assert reply is not None
             assert reply.status == 200
+
+
+async def test_who_shows_no_certificate_or_a_foreign_one_is_told_to_the_operator(
+    authority: Authority, server: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the journal each time, in the log once for each address; the client learns nothing of it."""
+    foreign = trusting(authority, Authority(tmp_path, "foreign").sign("client"))
+    other = {"local_addr": ("127.0.0.2", 0)}
+    async with secured(server, client_ca=authority.cert) as endpoint:
+        for _ in range(2):
+            reply = await ask(endpoint, post(envelope(event())), trusting(authority))
+            assert reply is not None
+            assert (reply.status, reply.json) == (401, {"error": "a valid credential is required"})
+            assert await delivered(endpoint, foreign, **other) is None
+        notes = [(aside.verdict, aside.address, aside.reason) for aside in endpoint.queue.asides]
+    why = endpoint.queue.asides[1].reason or ""
+    assert re.fullmatch(r"the client certificate was refused: .*certificate.*", why), "what OpenSSL says of it"
+    assert (
+        notes
+        == [
+            ("refused", "127.0.0.1", "no client certificate was shown"),
+            ("refused", "127.0.0.2", why),
+        ]
+        * 2
+    )
+    cure = "give that registry a certificate that ADDON_SYNC_TLS_CLIENT_CA has signed"
+    assert [message for message in caplog.messages if "refused" in message] == [
+        f"127.0.0.1 sent a notification without a client certificate, it was refused: {cure}",
+        f"127.0.0.2 was not let in, {why}; {cure}",
+    ]
+
+
+async def test_doctor_says_itself_that_it_has_no_certificate(
+    authority: Authority, server: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its trial is no sender's."""
+    async with secured(server, client_ca=authority.cert) as endpoint:
+        request = post(envelope(event()), f"User-Agent: {DOCTOR}")
+        assert await ask(endpoint, request, trusting(authority)) is not None
+        assert [aside.origin for aside in endpoint.queue.asides] == [DOCTOR]
+    assert not [message for message in caplog.messages if "refused" in message]
 
 
 async def test_a_foreign_client_certificate_counts_as_a_wrong_credential(

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 
 from receiver.errors import QueueUnavailable, Unavailable
+from receiver.tasks.journal import Done, Wanted
 from tests.support.api import HOST, SENDER, announce, serving
 from tests.support.sync_fakes import NOW, World, until
 
@@ -33,10 +35,26 @@ async def test_the_registry_is_asked_only_where_that_is_wanted() -> None:
     """An answer from what is known needs no registry; one that asks it tells what it has."""
     async with serving() as client:
         client.world.registry.push("logging")
-        assert (await client.get("/v1/addons")).json == {"addons": []}
+        assert (await client.get("/v1/addons")).json == {"addons": [], "error": None}
         assert client.world.registry.asked == []
         (row,) = (await client.get("/v1/addons?ask=true")).json["addons"]
         assert (row["repository"], row["standing"]) == ("addons/logging", "missing")
+
+
+async def test_a_registry_that_is_away_is_told_beside_what_is_known_without_it() -> None:
+    """An empty list alone would say that there are no addons; what is installed is there all the same."""
+    async with serving() as client, client.world.working():
+        client.world.registry.errors["repositories", ""] = Unavailable("registry.example: no connection")
+        away = "registry.example: no connection"
+        assert (await client.get("/v1/addons?ask=true")).json == {"addons": [], "error": away}
+        await synced(client.world, "monitoring")
+        told = (await client.get("/v1/addons?ask=true")).json
+        (row,) = told["addons"]
+        assert (row["repository"], row["installed"]["tag"], row["error"]) == ("addons/monitoring", "v1.0.0", away)
+        assert told["error"] == away
+        assert (await client.get("/v1/addons")).json["error"] is None
+        client.world.registry.errors.clear()
+        assert (await client.get("/v1/addons?ask=true")).json["error"] is None
 
 
 async def test_one_addon_is_told_with_its_story() -> None:
@@ -202,6 +220,34 @@ async def test_what_is_parked_is_listed_retried_and_discarded() -> None:
         changes = (await client.post("/v1/parked/discard")).json["changes"]
         assert [(change["repository"], change["action"]) for change in changes] == [("addons/bad", "discarded")]
         assert (await client.get("/v1/parked")).json == {"parked": []}
+
+
+@pytest.mark.parametrize("leaves", ["the client", "the server"])
+async def test_what_has_begun_is_not_torn_apart_where_somebody_leaves(leaves: str) -> None:
+    """The client goes away, or the receiver stops in the middle: it is done, and stands in the journal."""
+    async with serving() as client:
+        world = client.world
+        async with world.working():
+            await synced(world, "monitoring")
+            world.registry.push("monitoring", b"two", tag="v2.0.0")
+            await world.clock.advance(60.0)
+            await announce(world, "monitoring", tag="v2.0.0")
+            await world.settled()
+        gate = world.catalogue.gate = threading.Event()
+        world.catalogue.entered.clear()
+        asking = asyncio.create_task(client.post("/v1/rollback", {"addon": "monitoring"}))
+        await until(world.catalogue.entered.is_set)
+        if leaves == "the client":
+            asking.cancel()
+        else:
+            await client.server.stop(0.1)
+        await asyncio.gather(asking, return_exceptions=True)
+        gate.set()
+        await world.operations.settle()
+        await world.chronicle.settle()
+        assert world.catalogue.releases[-1].tag == "v1.0.0"
+        page = await world.queue.entries(Wanted(kind="operation"), limit=9)
+        assert [entry.activity.outcome for entry in page.entries if isinstance(entry, Done)] == ["rolled back"]
 
 
 async def park(world: World, leaf: str) -> None:

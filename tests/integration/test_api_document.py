@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from receiver.metrics import Metrics
 from receiver.server.api.openapi import openapi
-from receiver.server.app import Door, HttpServer, routes
+from receiver.server.app import Door, HttpServer, desk, routes
 from tests.support.addons import artifact, push_addon
 from tests.support.fake_registry import FakeRegistry
 from tests.support.notifications import envelope, event
@@ -142,7 +142,13 @@ def test_every_path_is_documented_and_every_documented_path_is_there() -> None:
         "/v1/missed", "/v1/stream", "/v1/openapi.json",
     }  # fmt: skip
     assert {path for path, _ in routed} == wanted
-    assert set(routes(door)) == {"/v1/notifications", "/v1/notifications/", "/healthz", "/readyz", "/metrics"}
+    assert set(routes(door, desk(door))) == {
+        "/v1/notifications",
+        "/v1/notifications/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
 
 
 def test_each_name_and_each_reference_of_the_document_is_one(receiver: Receiver) -> None:

@@ -94,6 +94,16 @@ async def test_what_was_let_in_is_kept_with_what_it_named(
     assert (arrival.size > 0) == (verdict == "accepted")
 
 
+async def test_a_deletion_is_kept_as_one(tmp_path: Path) -> None:
+    """It asks for a look as a push does, and is not told as one; nor is it when it comes twice."""
+    async with place(tmp_path) as found:
+        for body in (change("push", tag="v1.0.0"), change("delete", tag="v1.0.0"), change("delete", tag="v1.0.0")):
+            assert await status(found, post(body)) == 202
+        arrivals = await found.arrivals()
+    assert [one.verdict for one in arrivals] == ["accepted", "accepted", "duplicate"]
+    assert [one.deleted for arrival in arrivals for one in arrival.events] == [False, True, True]
+
+
 async def test_a_duplicate_is_told_apart_from_the_first(tmp_path: Path) -> None:
     """Its events are named; of what came twice within one delivery too."""
     async with place(tmp_path) as found:

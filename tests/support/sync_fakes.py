@@ -545,13 +545,17 @@ class World:
         digest: object = None,
         event_id: str | None = None,
         actor: str | None = "ci",
+        deleted: bool = False,
     ) -> None:
-        """Take in a delivery of Distribution that announces a push of each; its number is that of the newest entry."""
+        """Take in a delivery of Distribution that announces a push of each; its number is that of the newest entry.
+
+        Or that tells that a person has ``deleted`` it.
+        """
         target = {"tag": tag, **({} if digest is None else {"digest": str(digest)})}
         events = [
             {
                 "id": event_id,
-                "action": "push",
+                "action": "delete" if deleted else "push",
                 "target": {**target, "repository": PREFIX + leaf},
                 "actor": {"name": actor},
             }
@@ -564,6 +568,7 @@ class World:
                 tag=tag,
                 digest=None if digest is None else str(digest),
                 actor=actor,
+                deleted=deleted,
             )
             for leaf in leaves
         )

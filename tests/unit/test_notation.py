@@ -1,7 +1,10 @@
 """How values are written: what is taken, and that everything else is refused with an example."""
 
+import re
+
 import pytest
 
+from receiver.errors import ConfigError
 from receiver.notation import (
     parse_bool,
     parse_count,
@@ -10,7 +13,9 @@ from receiver.notation import (
     parse_list,
     parse_moment,
     parse_size,
+    parse_webhook,
 )
+from receiver.oci.reference import RegistryAddress
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,36 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     """At start, and not when the first request comes."""
     with pytest.raises(ValueError, match="address:port"):
         parse_endpoint(text)
+
+
+IMPOSSIBLE = ["bad_host..name", ".name", "-name", "name-", "name-.", "a" * 64 + ".example"]
+"""Names that no resolver takes; at some of them Python's raises what is no OSError."""
+
+
+@pytest.mark.parametrize("host", IMPOSSIBLE)
+def test_a_host_that_cannot_be_one_is_named(host: str) -> None:
+    """As in the address of the registry; what may be one passes, a dot at its end included."""
+    with pytest.raises(
+        ValueError, match=f"{re.escape(repr(host))} is neither a host name nor an address: expected address:port"
+    ):
+        parse_endpoint(f"{host}:80")
+    for url in (f"http://{host}", f"https://{host}:9292/hook/1"):
+        with pytest.raises(
+            ValueError, match=f"{re.escape(repr(host))} is neither a host name nor an address: expected http://host"
+        ):
+            parse_webhook(url)
+    with pytest.raises(ConfigError):
+        RegistryAddress.parse(f"oci://{host}", insecure=True)
+    for name in ("under_score.example", "a--b", "node-1.example.", "a" * 63):
+        assert parse_endpoint(f"{name}:80").host == name
+        assert parse_webhook(f"http://{name}:80/hook/1") == f"http://{name}:80/hook/1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "notification-controller.flux-system.svc"])
+def test_a_webhook_may_be_at_any_host(host: str) -> None:
+    """With or without a port and a path."""
+    for rest in ("", ":9292", "/hook/1", ":9292/hook/1"):
+        assert parse_webhook(f"http://{host}{rest}/") == f"http://{host}{rest}"
 
 
 def test_lists_are_comma_separated() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from receiver.addon import AddonRepository
-from receiver.catalog.layout import DIGESTS
 from receiver.cli.command import Command
 from receiver.cli.completion import addons
 from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, print_json, print_table
 from receiver.cli.running import view
 from receiver.cli.terminal import State
+from receiver.cli.unheard_of import is_unheard_of, unheard_of
 from receiver.document import outward
 from receiver.errors import NotInRegistry, NotInstalled
 from receiver.sync.engine import Report
@@ -70,30 +70,21 @@ def command(addon: str | None, offline: bool, output: str, **options: Any) -> in
 
 
 def _refuse_unknown(rows: list[AddonStatus], catalogue: Path) -> None:
-    """Who names an addon that nobody knows has most likely mistyped it.
+    """Who names an addon that nobody knows has most likely mistyped it; a registry that is away may know it.
 
     Raises:
-        NotInstalled: nobody knows one of ``rows``.
+        NotInstalled: neither this host nor the registry, where it was asked, knows one of ``rows``.
     """
     for row in rows:
-        if _is_unknown(row) and not _is_there(catalogue, row):
+        if not is_unheard_of(row, catalogue):
+            continue
+        if row.desired is None:
+            raise unheard_of(row)
+        if row.desired.error_kind == NotInRegistry.__name__:
             raise NotInstalled(
-                f"{row.desired.error if row.desired else row.repository}; nothing is installed from it, queued or in "
-                "the journal either: 'addon-sync status' lists what is known"
+                f"{row.desired.error}; nothing is installed from it, queued or in the journal either: "
+                "'addon-sync status' lists what is known"
             )
-
-
-def _is_unknown(row: AddonStatus) -> bool:
-    """Whether nothing at all is known of it, and the registry has just said that it has none."""
-    is_absent = row.desired is not None and row.desired.error_kind == NotInRegistry.__name__
-    known = (row.installed, row.hold, row.next_attempt, row.last_event, row.last_sync)
-    return is_absent and row.standing == "unknown" and not any(known)
-
-
-def _is_there(catalogue: Path, row: AddonStatus) -> bool:
-    """Whether another tool has installed it."""
-    leaf = row.repository.rpartition("/")[2]
-    return (catalogue / leaf).exists() or (catalogue / DIGESTS / leaf).exists()
 
 
 def _print(rows: list[AddonStatus], backups: Path, *, asked: bool) -> None:
@@ -150,7 +141,8 @@ def _event(event: EventFacts | None, now: float) -> str:
     if event is None:
         return ""
     who = f" by {event.actor}" if event.actor else ""
-    return f"{event.tag or event.verdict}{who}, {ago(event.received, now=now)}"
+    what = " deleted" if event.deleted else ""
+    return f"{event.tag or event.verdict}{what}{who}, {ago(event.received, now=now)}"
 
 
 def _remarks(row: AddonStatus, backups: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from receiver.cli.options import load_settings, output_option, settings_options
 from receiver.cli.output import ago, paragraph, print_json, print_table, printable, terminal_width
 from receiver.cli.running import view
 from receiver.cli.terminal import State, painted
+from receiver.cli.unheard_of import is_unheard_of, unheard_of
 from receiver.document import outward
 from receiver.sync.documents import story_document
 from receiver.sync.engine import Report
@@ -47,6 +48,8 @@ def command(addon: str, output: str, **options: Any) -> int:
 
     view(settings, WhyRequest(addon=addon), command="why", report=add)
     for story in stories:
+        if not story.entries and is_unheard_of(story.status, settings.catalogue):
+            raise unheard_of(story.status)
         if output == "json":
             print_json(outward(story_document(story)))
         else:

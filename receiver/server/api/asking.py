@@ -118,13 +118,10 @@ class Asking:
         return document(_told(job), status=202 if job.ended is None else 200, headers=where)
 
     async def _at_once(self, request: Request) -> web.StreamResponse:
-        # Not torn apart where the client goes away, nor where the receiver stops in the middle.
-        changes = await asyncio.shield(asyncio.ensure_future(self._changed(request)))
-        return document(shapes.ChangeList(changes=tuple(changes)))
-
-    async def _changed(self, request: Request) -> Sequence[Changed]:
+        # What has begun outlives who asked for it, by `receiver.sync.operations`.
         async with aclosing(self._commands.execute(request)) as reports:
-            return [report async for report in reports if isinstance(report, Changed)]
+            changes = [report async for report in reports if isinstance(report, Changed)]
+        return document(shapes.ChangeList(changes=tuple(changes)))
 
     async def _parked(self, body: shapes.SomeAddons) -> list[str]:
         """The repositories that are meant: all that are parked, where none is named."""

@@ -8,21 +8,17 @@ A browser on this host can be made to ask us: a name that its owner turns to 127
 Host header; a form of a foreign page (CSRF) cannot send JSON, and says where it comes from.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from receiver.server.answers import refusal
 from receiver.server.credentials import Tokens, Words, digest_of, presented_token, refused
-from receiver.server.failures import is_loopback
+from receiver.server.site import is_origin, names_this_host
 
 Also = Callable[[web.BaseRequest], bool]
 """Whether a request without an ``Authorization`` header is let in for another reason, such as a session."""
 
-_HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+))(?::[0-9]{1,5})?\Z")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -99,34 +95,11 @@ class ApiGate:
         return token is not None and self._words.hold(digest_of(token))
 
 
-def names_this_host(authority: str) -> bool:
-    """Whether a Host header names loopback."""
-    match = _HOST.match(authority)
-    if match is None:
-        return False
-    return is_loopback(match[1] or match[2]) or (match[2] or "").lower() == "localhost"
-
-
 def comes_from_this_host(request: web.BaseRequest) -> bool:
     """Whether a browser says that a page of this very host and port is behind ``request``."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return False
-    origin = _authority(request.headers.get("Origin", ""))
-    return origin is not None and origin == _authority(f"{_scheme(request)}://{request.headers.get('Host', '')}")
-
-
-def _scheme(request: web.BaseRequest) -> str:
-    """As the browser knows it: a proxy before us may speak TLS, and we do not."""
-    return request.headers.get("Origin", "").partition(":")[0].lower()
-
-
-def _authority(url: str) -> tuple[str, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    return (parts.hostname, port) if parts.hostname else None
+    return is_origin(request.headers.get("Origin", ""), request.headers.get("Host", ""))
 
 
 def _unauthenticated() -> web.Response:

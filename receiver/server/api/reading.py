@@ -18,7 +18,7 @@ from receiver.server.control import Commands
 from receiver.sync.documents import entry_document, story_document
 from receiver.sync.outcome import Surveyed
 from receiver.sync.request import EventsRequest, MissedRequest
-from receiver.sync.story import Story
+from receiver.sync.status import is_unknown
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Views
 from receiver.tasks.journal import Entry, Kept, Wanted
@@ -37,14 +37,16 @@ class Reading:
 
     async def addons(self, call: Call) -> web.StreamResponse:
         """Where each addon stands."""
-        return document(shapes.AddonList(addons=tuple(await self._views.statuses(ask=call.query["ask"]))))
+        found, failure = await self._views.look(ask=call.query["ask"])
+        error = None if failure is None else failure.error
+        return document(shapes.AddonList(addons=tuple(found), error=error))
 
     async def addon(self, call: Call) -> web.StreamResponse:
         """One addon, and why it is as it is."""
         if not call.segment:
             return refusal(404, "there is nothing here")
         story = await self._views.story(call.segment)
-        if _is_unknown(story):
+        if is_unknown(story.status) and not story.entries:
             raise NotInstalled(f"nothing is known of {story.status.repository}; GET /v1/addons lists what is")
         return document(story_document(story))
 
@@ -110,10 +112,3 @@ class Reading:
             since=query.get("since"),
             until=query.get("until"),
         )
-
-
-def _is_unknown(story: Story) -> bool:
-    """Whether neither catalogue, queue nor journal has heard of it."""
-    status = story.status
-    facts = (status.installed, status.hold, status.next_attempt, status.last_event, status.last_sync)
-    return status.standing == "unknown" and not any(facts) and not story.entries

@@ -31,6 +31,8 @@ class AddonList(Value, frozen=True):
     """Where each addon stands."""
 
     addons: tuple[AddonStatus, ...]
+    error: str | None
+    """Why the registry, which was asked, could not say which addons it has: there may be more."""
 
 
 class EventPage(Value, frozen=True):

@@ -112,13 +112,18 @@ def _arrived(arrival: Arrival) -> Line:
 
 
 def _announced(arrival: Arrival, named: Sequence[Event]) -> str:
-    tags = list(dict.fromkeys(event.tag or _short(event.digest) for event in named if event.tag or event.digest))
+    done = [_some([event for event in named if event.deleted is deleted]) for deleted in (False, True)]
+    what = ", ".join(f"{tags} {verb}" for tags, verb in zip(done, ("pushed", "deleted"), strict=True) if tags)
     actors = list(dict.fromkeys(event.actor for event in named if event.actor))
-    what = ", ".join(tags[:_MOST_NAMES]) + (" …" if len(tags) > _MOST_NAMES else "")
     by = f" by {', '.join(actors[:_MOST_NAMES])}" if actors else ""
     if what:
-        return f"{what} pushed{by}, says {arrival.sender}"
+        return f"{what}{by}, says {arrival.sender}"
     return f"from {arrival.sender}" if arrival.verdict == "refused" else f"nothing for an addon, says {arrival.sender}"
+
+
+def _some(events: Sequence[Event]) -> str:
+    tags = list(dict.fromkeys(event.tag or _short(event.digest) for event in events if event.tag or event.digest))
+    return ", ".join(tags[:_MOST_NAMES]) + (" …" if len(tags) > _MOST_NAMES else "")
 
 
 def _about(arrival: Arrival) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from receiver.sync.engine import Report
 from receiver.sync.operations import Verified
 from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
-from receiver.sync.status import AddonStatus, DesiredFacts, InstalledFacts
+from receiver.sync.status import AddonStatus, DesiredFacts, EventFacts, InstalledFacts
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Parked
 from tests.support.sync_fakes import NOW
@@ -93,10 +93,39 @@ def test_status_of_a_name_that_nobody_knows_is_an_error(say: Say, tmp_path: Path
     assert f"{NAME}: not in the registry; nothing is installed from it" in done.out
     away = DesiredFacts(error="down", error_kind="Unavailable")
     installed = InstalledFacts(tag="v1", version="1", digest=DIGEST, installed=NOW, present=True)
-    for known in (row(desired=away), row(desired=absent, installed=installed), row()):
+    for known in (row(desired=away), row(desired=absent, installed=installed)):
         assert say("status", "monitoring", answers=[known]).code == 0
     (tmp_path / "addons" / "monitoring").mkdir(parents=True)
     assert say("status", "monitoring", answers=[row(desired=absent)]).code == 0
+
+
+@pytest.mark.parametrize("asked", [["status", "--offline"], ["why"]])
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_name_that_this_host_never_heard_of_is_an_error(
+    run: Run, tmp_path: Path, asked: list[str], output: str
+) -> None:
+    """What is known of a mistyped name is nothing; an addon that another tool has installed is one."""
+    settings = ("--k2s-install-dir", str(tmp_path), "--state-dir", str(tmp_path / "state"), "--output", output)
+    done = run(*asked, "monitorin", *settings)
+    assert done.code == 1
+    said = done.out if output == "text" else done.err
+    assert "nothing is known of addons/monitorin: it is not installed, held, queued or in the journal" in said
+    assert "'addon-sync status monitorin' asks the registry" in said
+    assert output == "text" or done.out == ""
+    (tmp_path / "addons" / "monitorin").mkdir(parents=True)
+    assert run(*asked, "monitorin", *settings).code == 0
+    (tmp_path / "addons" / "monitorin").rmdir()
+    assert run("hold", "monitorin", *settings).code == 0
+    assert run(*asked, "monitorin", *settings).code == 0
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])
+def test_status_does_not_tell_a_deletion_as_a_push(say: Say, arguments: list[str]) -> None:
+    """The last event may be one."""
+    event = EventFacts(
+        number=7, received=NOW, sender="zot", verdict="accepted", actor="alice", tag="v1.0.0", deleted=True
+    )
+    assert "v1.0.0 deleted by alice, " in say(*arguments, answers=[row(last_event=event)]).out
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])

@@ -4,6 +4,7 @@ import pytest
 
 from receiver.cli.entries import HEADER, pushed, row
 from receiver.cli.output import Table, print_table
+from receiver.document import replaced
 from receiver.sync.chronicle import Deed, written
 from receiver.sync.operations import Changed
 from receiver.tasks.journal import Activity, Arrival, Done, Entry, Event
@@ -47,6 +48,13 @@ def test_every_verdict_is_a_row(verdict: str) -> None:
         "addons/a, x/y",
         "zot at 10.0.0.7; a reason; from delivery 3; v1 by alice; no tag (pull)",
     )
+
+
+def test_a_deletion_does_not_read_as_a_push() -> None:
+    """Who did it, and to what."""
+    gone = Event(repository="addons/a", tag="v1", actor="alice", deleted=True)
+    arrival = replaced(ARRIVAL, verdict="accepted", address=None, reason=None, origin=None, count=1, events=(gone,))
+    assert row(arrival)[3:] == ("addons/a", "zot; v1 deleted by alice")
 
 
 def test_many_alike_are_one_row_with_their_number() -> None:

@@ -53,9 +53,13 @@ class Door:
         """Not of interest here."""
 
 
+def unheard(address: str, reason: str) -> None:
+    raise AssertionError("no certificate was shown")
+
+
 def begun(door: Door) -> Raw:
     raw = Raw()
-    Handshake(cast("ConnectionServer", door), cast("ServerTls", None)).connection_made(raw)
+    Handshake(cast("ConnectionServer", door), cast("ServerTls", None), refused=unheard).connection_made(raw)
     return raw
 
 
@@ -88,7 +92,7 @@ async def test_what_ends_with_the_handshake_does_not_become_a_connection(lost: b
 
     door, raw = Door(room=True), Raw()
     raw.closing = False
-    Ending(cast("ConnectionServer", door), cast("ServerTls", None)).connection_made(raw)
+    Ending(cast("ConnectionServer", door), cast("ServerTls", None), refused=unheard).connection_made(raw)
     await asyncio.gather(*door.tasks)
 
 
@@ -113,6 +117,6 @@ async def test_a_request_is_not_read_where_the_connection_was_refused() -> None:
 
     door, raw = Door(room=True), Raw()
     raw.closing, door.connection = False, Refused()
-    Early(cast("ConnectionServer", door), cast("ServerTls", None)).connection_made(raw)
+    Early(cast("ConnectionServer", door), cast("ServerTls", None), refused=unheard).connection_made(raw)
     await asyncio.gather(*door.tasks)
     assert raw.protocol is door.connection

@@ -126,6 +126,26 @@ async def test_an_announced_push_is_not_missed_however_it_was_found() -> None:
     assert await polled(world) == []
 
 
+async def test_a_deletion_announces_no_push(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever cleans up old tags hides no push that is lost then, nor one that was announced before."""
+    for is_announced in (False, True):
+        world = World()
+        world.registry.push("monitoring")
+        await announce(world, "monitoring")
+        await world.clock.advance(1.0)
+        assert await polled(world) == []
+        await world.announce("monitoring", tag="v0.9.0", deleted=True)
+        async with world.working():
+            for _ in range(5):
+                await world.settled()
+                await world.clock.advance(60.0)
+        world.registry.push("monitoring", b"two", tag="v1.1.0")
+        if is_announced:
+            await announce(world, "monitoring", 2)
+        assert await polled(world) == ([] if is_announced else ["unannounced"])
+    assert "so this one was lost on the way" in caplog.text
+
+
 async def test_an_event_of_the_release_before_announces_nothing_newer() -> None:
     """Only what arrived after that was installed counts."""
     world = World()

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -12,6 +12,7 @@ from receiver.errors import InvalidNameError, NotInstalled, Unavailable
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.request import (
+    DiscardRequest,
     HoldRequest,
     ReleaseRequest,
     Request,
@@ -22,7 +23,7 @@ from receiver.sync.request import (
 )
 from receiver.tasks.journal import Done, Wanted
 from receiver.tasks.task import Trigger
-from tests.support.sync_fakes import World, until
+from tests.support.sync_fakes import NOW, World, until
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 
@@ -345,3 +346,32 @@ async def test_an_uninstallation_that_nobody_waits_for_any_longer_is_told() -> N
     gate.set()
     await closing
     assert await noted(world) == [("addons/monitoring", "uninstalled")]
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+async def test_a_discarding_that_nobody_waits_for_any_longer_is_told(is_ending: bool) -> None:
+    """What is parked is gone once that is committed: the journal says who did it, also at the end of the process."""
+    world = World()
+    await world.ask("monitoring")
+    lease = await world.queue.lease(now=NOW, seconds=60.0)
+    assert lease is not None
+    await world.queue.park(lease, digest=None, error="broken", now=NOW)
+    committed, gate, discard = asyncio.Event(), asyncio.Event(), world.queue.discard
+
+    async def slowly(repositories: Collection[str]) -> int:
+        count = await discard(repositories)
+        committed.set()
+        await gate.wait()
+        return count
+
+    world.queue.discard = slowly  # type: ignore[method-assign] # the word of the writer comes late
+    asking = asyncio.create_task(change(world, DiscardRequest()))
+    await committed.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    ending = asyncio.create_task(world.operations.close() if is_ending else world.operations.settle())
+    await asyncio.sleep(0)
+    gate.set()
+    await ending
+    assert (asking.cancelled(), await world.queue.tasks()) == (True, [])
+    assert await noted(world) == [("addons/monitoring", "discarded")]

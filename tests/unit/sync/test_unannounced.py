@@ -193,6 +193,15 @@ async def test_a_replay_announces_nothing() -> None:
     assert await missed(world) == [("monitoring", "v1.0.0", "not installed")]
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_deletion_announces_nothing(told: bool) -> None:
+    """Of the tag and digest of a push that was lost, say: with digest, and from senders that tell none."""
+    world = World()
+    digest = world.registry.push("monitoring")
+    await world.announce("monitoring", digest=digest if told else None, deleted=True)
+    assert await missed(world) == [("monitoring", "v1.0.0", "not installed")]
+
+
 async def test_a_pull_announces_nothing() -> None:
     """In one delivery with a push of an older version."""
     world = World()

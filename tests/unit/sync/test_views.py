@@ -492,6 +492,33 @@ async def test_history_tells_who_pushed_each_release_first() -> None:
         await world.views.history("nobody")
 
 
+async def test_a_deletion_is_told_as_one_and_pushed_nothing() -> None:
+    """In the last event, in what led to a look, and not in who pushed a release."""
+    async with at_work() as world:
+        digest = world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        await world.clock.advance(60.0)
+        await world.announce("monitoring", digest=digest, actor="bob", deleted=True)
+        for _ in range(5):
+            await settled(world)
+            await world.clock.advance(60.0)
+        story = await told(world)
+        (release,) = await world.views.history("monitoring")
+    assert release.event is None
+    (fact,) = step(story, "looked").facts
+    assert fact.endswith("distribution announced the deletion of v1.0.0 by bob; accepted")
+    event = story.status.last_event
+    assert event is not None
+    assert (event.tag, event.actor, event.deleted) == ("v1.0.0", "bob", True)
+
+
+async def test_a_deletion_that_led_to_no_sync_is_told_as_one() -> None:
+    """Where nothing has looked since."""
+    world = World()
+    await world.announce("monitoring", deleted=True)
+    assert step(await told(world), "event").text == "distribution announced the deletion of v1.0.0, which was accepted"
+
+
 async def test_health_counts_tasks_and_entries() -> None:
     """Of every state there is a number."""
     world = World()

@@ -1,8 +1,6 @@
-"""Which words open the API, and which names are those of this host."""
+"""Which words open the API."""
 
-import pytest
-
-from receiver.server.api.gate import Keys, names_this_host
+from receiver.server.api.gate import Keys
 
 
 def test_the_same_tuple_is_given_until_words_change() -> None:
@@ -24,11 +22,3 @@ def test_without_tokens_and_host_there_are_no_keys() -> None:
     assert not Keys(None, host=None, senders=[]).are_there
     emptied = Keys(lambda: (), host=None, senders=[])
     assert (emptied.are_there, emptied()) == (True, ())
-
-
-@pytest.mark.parametrize(
-    "host", ["", "::1", "[::1", "localhost:x", "localhost:123456", "a b", "127.0.0.1:80:80", "[localhost]"]
-)
-def test_what_is_no_authority_names_nobody(host: str) -> None:
-    """Whatever stands in the header."""
-    assert not names_this_host(host)

@@ -48,6 +48,14 @@ def test_an_arrival_says_who_pushed_what() -> None:
     assert not line(arrival(8, "duplicate", *events)).replayable
 
 
+def test_a_deletion_does_not_read_as_a_push() -> None:
+    """Nor do pushes in the same delivery read as deletions."""
+    gone = Event(repository="addons/monitoring", tag="v1.0.0", actor="alice", deleted=True)
+    push = Event(repository="addons/monitoring", tag="v1.1.0", actor="alice")
+    assert line(arrival(7, "accepted", gone)).text == "v1.0.0 deleted by alice, says harbor"
+    assert line(arrival(7, "accepted", gone, push)).text == "v1.1.0 pushed, v1.0.0 deleted by alice, says harbor"
+
+
 def test_many_addons_in_one_delivery_are_counted() -> None:
     """A line stays a line."""
     events = [Event(repository=f"addons/a{number}", tag=f"v{number}") for number in range(5)]

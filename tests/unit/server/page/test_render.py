@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.catalog.record import KeptRelease
+from receiver.document import replaced
 from receiver.server.page import board
 from receiver.server.page.entries import lines, spoken
 from receiver.server.page.render import Renderer, age, iso, segment, visible
@@ -100,10 +101,21 @@ def overview(**values: Any) -> Elements:
     )
 
 
-def story() -> Elements:
+def story(status: AddonStatus = STATUS) -> Elements:
     kept = KeptRelease(tag=EVIL, version=EVIL, digest=EVIL + "2", arrived=NOW, artifact=[])
     step = Step(title=EVIL, text=EVIL, when=NOW, facts=(EVIL,))
-    return draw("addon", row=board.row(STATUS), meaning=EVIL, steps=(step,), lines=lines([ARRIVAL]), kept=[kept])
+    return draw("addon", row=board.row(status), meaning=EVIL, steps=(step,), lines=lines([ARRIVAL]), kept=[kept])
+
+
+def test_a_deletion_is_no_push() -> None:
+    """The last event of an addon may be one."""
+    event = EventFacts(
+        number=1, received=NOW, sender="zot", verdict="accepted", actor="alice", tag="v1.0.0", deleted=True
+    )
+    status = replaced(STATUS, last_event=event)
+    assert "deleted by alice" in overview(rows=board.rows([status])).text
+    assert "v1.0.0 deleted by alice" in story(status).text
+    assert "deleted" not in overview().text + story().text
 
 
 @pytest.mark.parametrize(
