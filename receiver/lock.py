@@ -214,7 +214,7 @@ class _CatalogueLock:
 def _unusable(setting: str, folder: Path, error: OSError) -> ConfigError:
     """With the remedy, where it is another account's: most often a command was typed without sudo, or with it."""
     remedy = f"; run it as the account that serve runs as{_owner(folder)}" if isinstance(error, PermissionError) else ""
-    return ConfigError(f"{setting} {str(folder)!r} cannot be used: {error}{remedy}")
+    return ConfigError(f"{setting} '{folder}' cannot be used: {error}{remedy}")
 
 
 def _owner(folder: Path) -> str:

@@ -144,7 +144,7 @@ def _lines(file: str) -> TextIO:
     try:
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - the caller closes it
     except OSError as error:
-        raise ConfigError(f"{file!r} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"'{file}' cannot be read: {error.strerror}") from error
     return io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape")
 
 
