@@ -175,7 +175,7 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Loader) -> None:
 def test_the_install_folder_has_a_default_on_windows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated: C:\\k where os.name is nt; elsewhere it is required."""
     environment = {"REGISTRY_URL": "oci://r"}
-    with pytest.raises(ConfigError, match=r"K2S_INSTALL_DIR 'C:\\\\k' is not an existing folder"):
+    with pytest.raises(ConfigError, match=r"K2S_INSTALL_DIR 'C:\\k' is not an existing folder"):
         load(flags={}, environment=environment, file=None, system="nt")
     with pytest.raises(ConfigError, match=r"K2S_INSTALL_DIR is not set.*--k2s-install-dir"):
         load(flags={}, environment=environment, file=None, system="posix")
