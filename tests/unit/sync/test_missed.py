@@ -160,6 +160,7 @@ async def test_a_repair_is_no_push() -> None:
     world = World()
     world.registry.push("monitoring")
     await announce(world, "monitoring")
+    await world.clock.advance(1.0)
     async with world.working():
         await world.settled()
     await world.clock.advance(60.0)
