@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from receiver.addon import AddonRepository, TagPolicy
 from receiver.document import Value
-from receiver.errors import ConfigError, ReceiverError
+from receiver.errors import ConfigError, ReceiverError, quoted
 from receiver.notation import Endpoint
 from receiver.oci.reference import ADDRESS_SETTING, RegistryAddress
 from receiver.registry.location import Origin
@@ -305,16 +305,18 @@ def _check_folders(values: dict[str, Any]) -> None:
         )
     if not _is_folder(install_dir):
         raise ConfigError(
-            f"K2S_INSTALL_DIR '{install_dir}' is not an existing folder: give the one that K2s is installed in"
+            f"K2S_INSTALL_DIR {quoted(install_dir)} is not an existing folder: give the one that K2s is installed in"
         )
     state_dir: Path = values["state_dir"] or install_dir / ".addon-sync"
     try:
         # Judged before anybody makes it: nothing of ours lies below addons, at any moment.
         is_below = state_dir.resolve().is_relative_to((install_dir / "addons").resolve())
     except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError up to Python 3.12
-        raise ConfigError(f"ADDON_SYNC_STATE_DIR '{state_dir}' cannot be looked at: {error}") from error
+        raise ConfigError(f"ADDON_SYNC_STATE_DIR {quoted(state_dir)} cannot be looked at: {error}") from error
     if is_below:
-        raise ConfigError(f"ADDON_SYNC_STATE_DIR '{state_dir}' lies below the catalogue: choose a folder beside it")
+        raise ConfigError(
+            f"ADDON_SYNC_STATE_DIR {quoted(state_dir)} lies below the catalogue: choose a folder beside it"
+        )
     values["state_dir"] = state_dir
 
 
@@ -323,7 +325,7 @@ def _is_folder(install_dir: Path) -> bool:
         return stat.S_ISDIR(install_dir.stat().st_mode)
     except PermissionError as error:
         raise ConfigError(
-            f"K2S_INSTALL_DIR '{install_dir}' cannot be looked at: {error.strerror}: run it as the account that "
+            f"K2S_INSTALL_DIR {quoted(install_dir)} cannot be looked at: {error.strerror}: run it as the account that "
             "serve runs as, or let this account into the folders above"
         ) from error
     except (OSError, ValueError):

@@ -51,6 +51,11 @@ BAD_CERTIFICATE = "the client certificate was refused"
 """Why somebody was not let in where ADDON_SYNC_TLS_CLIENT_CA wants a certificate; for the operator alone."""
 
 
+def quoted(path: object) -> str:
+    """``path`` in quotes and on one line, with the backslashes of Windows as people write them."""
+    return repr(str(path)).replace("\\\\", "\\")
+
+
 class ReceiverError(Exception):
     """The root: its text names the cause and, where there is one, the remedy."""
 

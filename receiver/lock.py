@@ -17,7 +17,7 @@ from typing import Self
 import filelock
 
 from receiver.document import Value, encode
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, quoted
 from receiver.links import is_link
 
 _TRIES, _PAUSE = 10, 0.02
@@ -214,7 +214,7 @@ class _CatalogueLock:
 def _unusable(setting: str, folder: Path, error: OSError) -> ConfigError:
     """With the remedy, where it is another account's: most often a command was typed without sudo, or with it."""
     remedy = f"; run it as the account that serve runs as{_owner(folder)}" if isinstance(error, PermissionError) else ""
-    return ConfigError(f"{setting} '{folder}' cannot be used: {error}{remedy}")
+    return ConfigError(f"{setting} {quoted(folder)} cannot be used: {error}{remedy}")
 
 
 def _owner(folder: Path) -> str:

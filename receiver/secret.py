@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, quoted
 
 
 class Secret:
@@ -49,7 +49,7 @@ class Secret:
             if self._stamp is None:
                 # Only the system's words: the text of a decoding error quotes what it could not decode.
                 reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-                raise ConfigError(f"{self._file_key} '{self._file}' cannot be read: {reason}") from error
+                raise ConfigError(f"{self._file_key} {quoted(self._file)} cannot be read: {reason}") from error
         return self._read
 
     def word(self) -> str | None:

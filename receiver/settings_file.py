@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, quoted
 
 Known = Mapping[str, tuple[type, ...]]
 """Keys, and the types that their values may have."""
@@ -45,7 +45,7 @@ def _document(file: Path) -> dict[Any, Any]:
     """The file's mapping. Its errors never quote it: the line that is wrong may be the one with a token."""
     import yaml  # noqa: PLC0415 - only commands with --config pay for it
 
-    where = f"the configuration file '{file}'"
+    where = f"the configuration file {quoted(file)}"
     try:
         text = file.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, quoted
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _read(setting: str, path: Path) -> None:
     try:
         path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{setting} '{path}' cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"{setting} {quoted(path)} cannot be read: {error.strerror or error}") from error
 
 
 def _load_pair(context: ssl.SSLContext, files: TlsFiles) -> None:
@@ -130,13 +130,14 @@ def _fault_of_pair(files: TlsFiles, error: Exception) -> str:
     reason = getattr(error, "reason", None)
     if reason == "KEY_VALUES_MISMATCH":
         return (
-            f"ADDON_SYNC_TLS_KEY '{files.key}' is not the key of the certificate in ADDON_SYNC_TLS_CERT '{files.cert}'"
+            f"ADDON_SYNC_TLS_KEY {quoted(files.key)} is not the key of the certificate in "
+            f"ADDON_SYNC_TLS_CERT {quoted(files.cert)}"
         )
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(files.cert)
     except OSError:
-        return f"ADDON_SYNC_TLS_CERT '{files.cert}' holds no certificate in PEM form"
-    return f"ADDON_SYNC_TLS_KEY '{files.key}' holds no private key in PEM form, or one with a password"
+        return f"ADDON_SYNC_TLS_CERT {quoted(files.cert)} holds no certificate in PEM form"
+    return f"ADDON_SYNC_TLS_KEY {quoted(files.key)} holds no private key in PEM form, or one with a password"
 
 
 def _no_password() -> str:
@@ -148,7 +149,7 @@ def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
     try:
         context.load_verify_locations(path)
     except OSError as error:
-        raise ConfigError(f"ADDON_SYNC_TLS_CLIENT_CA '{path}' holds no certificate in PEM form") from error
+        raise ConfigError(f"ADDON_SYNC_TLS_CLIENT_CA {quoted(path)} holds no certificate in PEM form") from error
 
 
 def _stamps(files: TlsFiles) -> _Stamps:

@@ -9,14 +9,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 
-from receiver.document import Value, encode, remembered
+from receiver.document import Value, encode
 from receiver.tasks.database import damages
 from receiver.tasks.journal import (
     Activity,
     Arrival,
     Done,
     Entry,
-    Event,
     Health,
     Latest,
     Page,
@@ -24,6 +23,7 @@ from receiver.tasks.journal import (
     Wanted,
     is_trial,
     matches,
+    read_events,
 )
 from receiver.tasks.ledger import bounds
 from receiver.tasks.statements import text
@@ -241,7 +241,7 @@ def _arrival(row: _ArrivalRow) -> Arrival:
         reason=reason,
         address=address,
         origin=origin,
-        events=remembered(events, tuple[Event, ...]),
+        events=read_events(events),
         size=size,
         count=count,
     )

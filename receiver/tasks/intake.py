@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from functools import lru_cache
 
-from receiver.document import Mutable, encode, field, remembered, replaced
+from receiver.document import Mutable, encode, field, replaced
 from receiver.errors import QueueUnavailable
-from receiver.tasks.journal import DUPLICATE, Aside, Event, shortened
+from receiver.tasks.journal import DUPLICATE, Aside, Event, read_events, shortened
 from receiver.tasks.ledger import Ledger, bounds, words
 from receiver.tasks.limits import LEAST_WEIGHT, Limits, is_long_unheard, too_many, weight
 from receiver.tasks.queue import Intake, Receipt
@@ -203,7 +203,7 @@ def _read_recent(connection: sqlite3.Connection, limit: int) -> Recent:
                 break
             found += [
                 ((sender, event.event_id), received)
-                for event in remembered(events, tuple[Event, ...])
+                for event in read_events(events)
                 if event.left_out is None and event.event_id is not None
             ]
     recent = Recent(limit)

@@ -8,7 +8,7 @@ twice.
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from receiver.document import Moment, Value, encode
+from receiver.document import InvalidDocument, Moment, Value, encode, remembered
 from receiver.tasks.limits import LEAST_WEIGHT
 
 Verdict = Literal["accepted", "quarantined", "duplicate", "ignored", "refused", "replayed"]
@@ -54,6 +54,17 @@ def shortened(events: Iterable[Event], *, count: int) -> tuple[Event, ...]:
         kept.append(event)
     more = count - len(kept)
     return (*kept, Event(repository="", left_out=f"and {more:,} more")) if more else tuple(kept)
+
+
+def read_events(text: str) -> tuple[Event, ...]:
+    """What `encode` made of the events of a delivery; one that says so where the row was damaged or edited.
+
+    One row that cannot be read must neither hold up new deliveries nor hide the others.
+    """
+    try:
+        return remembered(text, tuple[Event, ...])
+    except InvalidDocument:
+        return (Event(repository="", left_out="damaged in the journal"),)
 
 
 class StoredDelivery(Value, frozen=True):

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 
-from receiver.document import encode, remembered, replaced
-from receiver.tasks.journal import DUPLICATE, Activity, Aside, Event
+from receiver.document import encode, replaced
+from receiver.tasks.journal import DUPLICATE, Activity, Aside, Event, read_events
 from receiver.tasks.limits import LEAST_WEIGHT
 from receiver.tasks.statements import run_rows, text
 
@@ -213,7 +213,7 @@ def _unindexed(connection: sqlite3.Connection) -> Iterator[tuple[int, tuple[str,
     (up_to,) = connection.execute(text("indexed")).fetchone()
     for name in ("unindexed_deliveries", "unindexed_asides"):
         for number, sender, verdict, events in connection.execute(text(name), {"up_to": up_to}):
-            yield number, words(remembered(events, tuple[Event, ...]), sender=sender, verdict=verdict)
+            yield number, words(read_events(events), sender=sender, verdict=verdict)
     for number, kind, repository in connection.execute(text("unindexed_activities"), {"up_to": up_to}):
         yield number, words_of_activity(kind, repository)
 

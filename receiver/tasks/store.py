@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Collection
 from typing import cast
 
-from receiver.document import encode, remembered, replaced
+from receiver.document import encode, replaced
 from receiver.errors import LeaseLost
-from receiver.tasks.journal import Event, Kept, StoredDelivery
+from receiver.tasks.journal import Kept, StoredDelivery, read_events
 from receiver.tasks.ledger import bounds
 from receiver.tasks.limits import LONGEST_WAIT
 from receiver.tasks.statements import text
@@ -182,7 +182,7 @@ def _delivery(row: tuple[int, str, float, Kept, str | None, str | None, bytes, b
         reason=reason,
         headers=headers,
         body=body,
-        events=remembered(events, tuple[Event, ...]),
+        events=read_events(events),
         address=address,
     )
 

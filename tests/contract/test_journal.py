@@ -259,6 +259,16 @@ async def test_many_events_take_the_room_that_they_need(queue: Queue) -> None:
     assert last.left_out == f"and {201 - len(newest.events):,} more"
 
 
+async def test_of_large_events_one_is_kept_whole(queue: Queue) -> None:
+    """Larger than all that are kept may be together: it still says what the delivery was about."""
+    large = [replaced(event(event_id=str(number)), tag="v" * 2000) for number in range(3)]
+    for _ in range(2):
+        await queue.ingest(intake(*large, received=NOW), now=NOW)
+    newest, *_ = (await queue.entries(Wanted(), limit=9)).entries
+    assert isinstance(newest, Arrival)
+    assert [(one.event_id, one.left_out) for one in newest.events] == [("0", "duplicate"), (None, "and 2 more")]
+
+
 async def test_entries_are_found_by_what_they_are_about(queue: Queue) -> None:
     """By addon, sender, verdict, kind and time, alone and together; what only mentions another repository is not it."""
     await queue.ingest(intake(event(MONITORING), received=NOW), now=NOW)

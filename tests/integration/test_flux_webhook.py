@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from receiver import serve
 from receiver.flux import FluxWebhook, hook, signature
 from receiver.secret import Secret, password
 from receiver.sync.outcome import Surveyed
+from tests.support.certificates import make_certificates
 from tests.support.outcomes import outcome
 
 TOKEN = "a shared word"
@@ -89,6 +91,29 @@ async def test_an_installed_addon_is_told_at_once(flux: Flux) -> None:
         webhook(outcome(repository="addons/ingress-nginx"))
         assert await flux.until(2) == ["monitoring 200", "ingress-nginx 200"]
     assert told[0] == "delivered"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_over_tls_it_is_told_to_whom_the_system_trusts(
+    flux: Flux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+) -> None:
+    """The HTTP client is imported without the certificates of the system, and would trust nobody."""
+    certificates = make_certificates(tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "cert.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+    application = web.Application()
+    application.router.add_post("/{path:.*}", flux.answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    told: list[str] = []
+    async with running(f"https://127.0.0.1:{runner.addresses[0][1]}", secret(), told.append) as webhook:
+        webhook(outcome(repository="addons/monitoring"))
+        await webhook.settle()
+    await runner.cleanup()
+    assert (flux.heard, told) == ((["monitoring 200"], ["delivered"]) if trusted else ([], ["failed"]))
 
 
 async def test_what_was_installed_while_serve_stops_is_told_in_what_is_left_of_the_time(flux: Flux) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from receiver.oci.manifest import Index, Manifest, parse_manifest
 from receiver.oci.reference import RegistryAddress, Repository, Tag
 from receiver.packaging.artifact import Artifact, Layer, build, index
 from receiver.packaging.layout import write_archive
+from receiver.packaging.ports import UploadBlob
 from receiver.packaging.push import Pushed, Pusher
 from receiver.packaging.push import push as pushed_by
 from receiver.registry import transport
@@ -246,6 +247,20 @@ async def test_a_layer_that_vanished_is_told_as_a_local_failure(fake: FakeRegist
     assert fake.requests["PUT manifest"] == 0
 
 
+async def test_a_file_that_cannot_be_read_to_its_end_is_told_as_it_is(fake: FakeRegistry) -> None:
+    """The request breaks off, which looks like a bad line; to try again would hide the cause."""
+
+    async def broken(start: int, count: int) -> AsyncIterator[bytes]:
+        yield b"x"
+        raise InstallError("the disk is gone")
+
+    blob = UploadBlob(repository=HELLO, digest=Digest.of(b"x" * 10), size=10, read=broken)
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        with pytest.raises(InstallError, match="the disk is gone"):
+            await client.uploads().send_blob(blob)
+    assert fake.requests["POST upload"] == 1
+
+
 # ---- large blobs, bad lines ---------------------------------------------------------------------------------------
 
 MIB = 1024 * 1024
@@ -332,6 +347,45 @@ async def test_a_line_that_brings_nothing_is_given_up(fake: FakeRegistry, large:
         await push_in_chunks(large, fake)
     assert fake.requests["PATCH upload"] == 5
     assert fake.requests["PUT manifest"] == 0
+
+
+async def test_a_registry_that_asks_for_time_gets_it(fake: FakeRegistry, large: Artifact) -> None:
+    """Unlike one that is away: to ask it again within seconds is what it complains of."""
+    fake.lie("PATCH upload", faults.status(429))
+    with pytest.raises(RateLimited):
+        await push_in_chunks(large, fake)
+    assert fake.requests["PATCH upload"] == 1
+
+
+async def test_an_upload_that_is_forgotten_again_is_given_up(fake: FakeRegistry, large: Artifact) -> None:
+    """Once, all of it is sent anew; a registry that goes on forgetting will not learn to keep it."""
+    fake.lie("PATCH upload", faults.status(404))
+    with pytest.raises(NotInRegistry):
+        await push_in_chunks(large, fake)
+    assert fake.requests["PATCH upload"] == 2
+
+
+async def test_a_registry_that_keeps_nothing_of_a_chunk_is_not_sent_it_for_ever(
+    fake: FakeRegistry, large: Artifact
+) -> None:
+    """It takes each of them, and stands where it stood."""
+    fake.lie("PATCH upload", faults.passed(), times=1)
+    fake.lie("PATCH upload", faults.header("Range", f"0-{MIB - 1}"))
+    with pytest.raises(ProtocolViolation, match="takes a chunk and keeps nothing of it"):
+        await push_in_chunks(large, fake)
+    assert fake.requests["PATCH upload"] == 2
+
+
+async def test_a_registry_that_says_it_has_more_than_all_is_sent_nothing_more(
+    fake: FakeRegistry, large: Artifact
+) -> None:
+    """Then the upload is closed, and its digest shows what is true; progress does not go beyond the end."""
+    fake.lie("PATCH upload", faults.header("Range", f"0-{100 * MIB}"))
+    counted: list[int] = []
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        with pytest.raises(ProtocolViolation, match="400"):
+            await Pusher(client.uploads(chunk_size=MIB)).push(large, HELLO, [V1], advanced=counted.append)
+    assert sum(counted) < 11 * MIB
 
 
 async def test_an_answer_that_is_lost_costs_no_second_upload(fake: FakeRegistry, large: Artifact) -> None:
@@ -448,6 +502,19 @@ async def test_a_blob_that_another_addon_brought_is_mounted(server: AnyRegistry,
         )  # fmt: skip
     assert sum(end.mounted for end in ends) == len(shared) > 0
     assert sum(end.uploaded for end in ends) == len({*addons[0].blobs} | {*addons[1].blobs})
+
+
+async def test_a_registry_that_asks_for_time_gets_it_at_a_mount_too(fake: FakeRegistry) -> None:
+    """That is no refusal of the mount, which an upload would get around."""
+
+    async def read(start: int, count: int) -> AsyncIterator[bytes]:
+        yield b"x" * count
+
+    fake.lie("POST upload", faults.status(429), times=1)
+    blob = UploadBlob(repository=HELLO, digest=Digest.of(b"x" * 10), size=10, read=read)
+    async with RegistryClient(address_of(fake), user_agent="addon-sync/test") as client:
+        with pytest.raises(RateLimited):
+            await client.uploads().send_blob(blob, mount=Repository.parse("addons/other"))
 
 
 async def test_a_mount_that_is_refused_becomes_an_upload(fake: FakeRegistry, tmp_path: Path) -> None:

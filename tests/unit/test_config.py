@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.config import Given, Settings, load
+from receiver.config import Given, Settings, deciding, differing, load
 from receiver.document import replaced
 from receiver.errors import ConfigError
 from receiver.registry.proxy import parse_exemptions
@@ -165,6 +165,14 @@ def test_each_value_tells_where_it_comes_from(loaded: Loader, tmp_path: Path) ->
     proxied = loaded({"ADDON_SYNC_PROXY": "http://p:1", "NO_PROXY": ".local"})
     assert proxied.given["ADDON_SYNC_NO_PROXY"] == Given("environment", "NO_PROXY", ".local")
     assert loaded({"NO_PROXY": ".local"}).given["ADDON_SYNC_NO_PROXY"] == Given("default")
+
+
+def test_what_another_version_does_not_tell_is_no_difference(loaded: Loader) -> None:
+    """The receiver that runs may be older, and have none of a setting; of the others each is compared."""
+    settings = loaded()
+    assert differing(settings, {}) == []
+    assert differing(settings, {**deciding(settings), "ADDON_SYNC_TAG_POLICY": "semver"}) == ["ADDON_SYNC_TAG_POLICY"]
+    assert differing(settings, {"INSECURE": "true", "OF_TOMORROW": "x"}) == ["INSECURE"]
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Loader) -> None:

@@ -15,6 +15,7 @@ from receiver.document import (
     encode,
     outward,
     parse,
+    remembered,
     schemas,
 )
 
@@ -67,6 +68,14 @@ def test_unknown_members_are_ignored_and_names_are_camel_case() -> None:
 def test_what_is_encoded_reads_back() -> None:
     """Also as plain values."""
     assert convert(parse(encode(Point(x=1))), Point) == Point(x=1)
+
+
+def test_what_was_encoded_here_is_remembered_and_damage_is_named() -> None:
+    """A line of a file of ours that a disk or a hand has changed raises what every other document raises."""
+    assert remembered(encode([Look(when=0.5)]).decode(), tuple[Look, ...]) == (Look(when=0.5),)
+    for text in ("", '[{"when": 0.5', '[{"when": "now"}]', "{}"):
+        with pytest.raises(InvalidDocument):
+            remembered(text, tuple[Look, ...])
 
 
 def test_an_error_does_not_quote_the_document() -> None:

@@ -21,7 +21,7 @@ from receiver.cli.results import Results
 from receiver.cli.running import run_all
 from receiver.config import Settings
 from receiver.document import outward, replaced
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, quoted
 from receiver.sync.downgrade import is_lower
 from receiver.sync.engine import Planned, Report
 from receiver.sync.recollection import replayed
@@ -144,7 +144,7 @@ def _lines(file: str) -> TextIO:
     try:
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - the caller closes it
     except OSError as error:
-        raise ConfigError(f"'{file}' cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{quoted(file)} cannot be read: {error.strerror}") from error
     return io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape")
 
 

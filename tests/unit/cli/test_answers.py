@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from receiver.catalog.release import Drift
-from receiver.cli.commands import missed, parked, poll, replay, status, sync, verify
+from receiver.cli.commands import hold, missed, parked, poll, replay, status, sync, verify
 from receiver.sync.engine import Report
 from receiver.sync.operations import Verified
 from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
+from receiver.sync.request import HoldRequest
 from receiver.sync.status import AddonStatus, DesiredFacts, EventFacts, InstalledFacts
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Parked
@@ -220,3 +221,25 @@ def test_what_could_not_be_verified_is_not_counted_as_verified(
     """One that could not be repaired was verified."""
     done = say("verify", answers=found)
     assert (done.code, lines(done)[-1]) == (code, text)
+
+
+def test_a_reason_that_is_no_text_is_stored_as_one_can_read_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A terminal of another encoding gives such bytes; no record and no journal could hold them."""
+    asked: list[object] = []
+
+    def noted(request: object, **_: object) -> int:
+        asked.append(request)
+        return 0
+
+    monkeypatch.setattr(hold, "change", noted)
+    done = run("hold", "monitoring", "--reason", "gr\udcfcn", "--k2s-install-dir", str(tmp_path))
+    assert (done.code, asked) == (0, [HoldRequest(addon="monitoring", reason=r"gr\udcfcn")])
+
+
+@pytest.mark.parametrize("number", ["-1", str(2**62 + 1), str(2**70)])
+def test_a_number_that_no_entry_can_have_is_a_usage_error(run: Run, number: str) -> None:
+    """An empty answer would look as if nothing had happened before it."""
+    done = run("events", f"--before={number}")
+    assert (done.code, f"--before {number}: no entry has such a number" in done.out + done.err) == (2, True)

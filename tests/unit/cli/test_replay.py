@@ -91,3 +91,28 @@ def test_a_dry_run_does_not_promise_a_lower_version_at_once(installed: str, desi
         error=None,
     )
     assert replay._leads_to(Planned(status=status, events=1)).startswith(words)
+
+
+def test_a_dry_run_says_that_the_last_try_failed() -> None:
+    """Whoever replays it learns what is likely to come of it."""
+    status = AddonStatus(
+        repository="addons/a",
+        standing="parked",
+        installed=None,
+        desired=DesiredFacts(tag="v2.0.0", digest="sha256:" + "b" * 64),
+        hold=None,
+        next_attempt=None,
+        attempts=3,
+        error="a link in the archive",
+    )
+    told = replay._leads_to(Planned(status=status, events=1))
+    assert told == "another try of v2.0.0 (sha256:bbbbbbbbbbbb), which failed: a link in the archive"
+
+
+def test_what_can_be_no_number_of_the_journal_is_an_event() -> None:
+    """Senders name events as they like: also by digits that SQLite cannot hold, or that are not ours."""
+    ids = ("7", "9" * 18, "9" * 19, "٣", "291e84c1")
+    chosen = dict.fromkeys(("since", "until", "addon", "sender", "failed", "quarantined"))
+    request = replay._from_journal(ids, {**chosen, "failed": False, "quarantined": False}, dry_run=True)
+    assert request.numbers == (7, 10**18 - 1)
+    assert request.event_ids == ids[2:]

@@ -40,6 +40,12 @@ def test_a_host_that_is_well_has_nothing_to_cure() -> None:
     [
         (replace(HOST, install_dir=replace(GOOD, refused="no")), "broken", "catalogue", "/k cannot be written to (no)"),
         (replace(HOST, schema=False), "warning", "product", "is it where K2s is installed? set K2S_INSTALL_DIR"),
+        (
+            replace(HOST, install_dir=replace(GOOD, refused="no"), schema=False),
+            "broken",
+            "catalogue",
+            "/k cannot be written to (no)",
+        ),
         (replace(HOST, catalogue=replace(GOOD, plain=False)), "broken", "catalogue", "link or no folder"),
         (replace(HOST, catalogue=replace(GOOD, refused="no")), "broken", "catalogue", "belongs to sync"),
         (replace(HOST, state=replace(ABSENT, refused="no")), "broken", "state", "cannot be made (no)"),

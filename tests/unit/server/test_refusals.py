@@ -23,6 +23,8 @@ def test_the_first_is_told_then_one_an_hour_with_their_number() -> None:
     clock.now += 3660.0
     assert refusals.count("127.0.0.1") == Refusal("127.0.0.1", 28, 3660.0)
     assert refusals.count("127.0.0.1") is None
+    clock.now += 3600.0
+    assert refusals.count("127.0.0.1") == Refusal("127.0.0.1", 2, 3600.0)
 
 
 def test_a_clock_that_is_put_back_silences_nobody() -> None:
@@ -48,3 +50,27 @@ def test_many_addresses_are_told_as_one() -> None:
     clock.now += 3601.0
     assert refusals.count("10.9.9.9") == Refusal("10.9.9.9", 1, 0.0)
     assert len(refusals._known) == 1
+
+
+def test_who_goes_on_is_remembered_where_room_is_made() -> None:
+    """Else it would be told as new, and how often it tried would be lost."""
+    clock = Clock()
+    refusals = Refusals(clock)
+    for number in range(64):
+        refusals.count(f"10.0.0.{number}")
+    clock.now += 3000.0
+    refusals.count("10.0.0.7")
+    clock.now += 601.0
+    assert refusals.count("10.9.9.9") == Refusal("10.9.9.9", 1, 0.0)
+    assert refusals.count("10.0.0.7") == Refusal("10.0.0.7", 2, 3601.0)
+    assert refusals.count("10.0.0.8") == Refusal("10.0.0.8", 1, 0.0)
+
+
+def test_a_clock_that_is_put_back_leaves_room_for_others() -> None:
+    """What was heard in the future is not of late."""
+    clock = Clock()
+    refusals = Refusals(clock)
+    for number in range(64):
+        refusals.count(f"10.0.0.{number}")
+    clock.now -= 10_000.0
+    assert refusals.count("10.9.9.9") == Refusal("10.9.9.9", 1, 0.0)

@@ -96,6 +96,23 @@ async def test_syncs_polls_and_operations_are_in_the_journal() -> None:
     assert [(one.kind, one.outcome) for one in found[2:]] == [("sync", "installed"), ("operation", "held")]
 
 
+async def test_a_verification_that_failed_or_repaired_is_in_the_journal() -> None:
+    """Unlike one that only looked, whatever it found."""
+    world, drift = World(), (Drift(path="a/b", problem="changed"),)
+    for verified in (
+        Verified(repository="addons/a"),
+        Verified(repository="addons/a", drift=drift),
+        Verified(repository="addons/b", drift=drift, error="unreadable"),
+        Verified(repository="addons/c", drift=drift, repaired=True),
+    ):
+        world.chronicle(verified)
+    await world.chronicle.settle()
+    found = [
+        (entry.activity.repository, entry.activity.outcome) for entry in await entries(world) if isinstance(entry, Done)
+    ]
+    assert found == [("addons/b", "failed"), ("addons/c", "repaired")]
+
+
 async def test_an_event_is_an_arrival_and_its_sync_comes_after_it() -> None:
     """The numbers are one list."""
     world = World()
@@ -164,7 +181,10 @@ async def test_nothing_to_write_is_settled_at_once() -> None:
 
 
 async def test_an_outage_is_written_down_once_an_hour() -> None:
-    """Polls that fail alike are one entry; another error, and what comes after it, are others."""
+    """Polls that fail alike are one entry; another error, and what comes after it, are others.
+
+    A clock that is put back does not make it quiet for longer.
+    """
     world = World()
     for pause, error in (
         (0, "down"),
@@ -174,6 +194,7 @@ async def test_an_outage_is_written_down_once_an_hour() -> None:
         (3601, "down"),
         (5, None),
         (5, "down"),
+        (-7200, "down"),
     ):
         await world.clock.advance(pause)
         world.chronicle(Surveyed(started=world.clock(), duration=0.0, error=error))
@@ -181,5 +202,5 @@ async def test_an_outage_is_written_down_once_an_hour() -> None:
     found = [
         (entry.activity.at - NOW, entry.activity.outcome) for entry in await entries(world) if isinstance(entry, Done)
     ]
-    assert [at for at, _ in found] == [0, 60, 90, 3691, 3696, 3701]
-    assert [outcome for _, outcome in found] == ["failed"] * 4 + ["looked", "failed"]
+    assert [at for at, _ in found] == [0, 60, 90, 3691, 3696, 3701, -3499]
+    assert [outcome for _, outcome in found] == ["failed"] * 4 + ["looked", "failed", "failed"]

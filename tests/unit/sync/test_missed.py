@@ -5,9 +5,10 @@ import logging
 import pytest
 
 from receiver.document import replaced
-from receiver.errors import NO_CREDENTIAL
+from receiver.errors import NO_CREDENTIAL, QueueUnavailable
+from receiver.sync.heard import heard
 from receiver.sync.missed import MissedEvents, Reason
-from receiver.tasks.journal import DOCTOR, Aside, Event
+from receiver.tasks.journal import DOCTOR, Arrival, Aside, Event
 from receiver.tasks.queue import Intake
 from receiver.tasks.task import EVERYTHING, Trigger
 from tests.support.sync_fakes import PREFIX, World, until
@@ -180,9 +181,44 @@ async def test_a_repair_is_no_push() -> None:
     world = World()
     world.registry.push("monitoring")
     await announce(world, "monitoring")
+    await world.clock.advance(1.0)
     async with world.working():
         await world.settled()
     await world.clock.advance(60.0)
     world.catalogue.gone.add("monitoring")
     assert await polled(world) == []
     assert world.catalogue.gone == set()
+
+
+async def test_what_a_person_asked_for_was_not_found_by_a_poll() -> None:
+    """Whoever pushes and syncs by hand waits for no event."""
+    world = World()
+    world.registry.push("monitoring")
+    found: list[Reason] = []
+    listener = MissedEvents(journal=world.queue, clock=world.clock, missed=found.append)
+    world.workers.subscribe(listener)
+    async with world.working():
+        await world.ask("monitoring", trigger=Trigger.COMMAND)
+        await world.settled()
+        await until(lambda: not listener._asking)
+    assert (world.outcomes[-1].status, found) == ("installed", [])
+
+
+async def test_where_the_journal_cannot_be_read_nothing_is_called_missed(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said that it cannot be told."""
+    world = World()
+    world.registry.push("monitoring")
+
+    async def broken(*_: object, **__: object) -> object:
+        raise QueueUnavailable("the disk is gone")
+
+    world.queue.entries = broken  # type: ignore[method-assign,assignment] # as a disk that fails
+    assert await polled(world) == []
+    assert "whether an event was missed cannot be told: the disk is gone" in caplog.messages
+
+
+def test_what_could_not_be_read_has_arrived_too() -> None:
+    """A sender that is heard, whatever it says, reaches this host."""
+    nothing = {"answered": None, "sender": "zot", "reason": None, "address": None, "origin": None, "events": ()}
+    arrival = Arrival(id=1, received=1.0, verdict="quarantined", size=2, **nothing)  # type: ignore[arg-type] # as named
+    assert heard([arrival]).last == arrival

@@ -8,7 +8,8 @@ import pytest
 
 from receiver.catalog.record import Hold
 from receiver.catalog.release import Drift, Installation
-from receiver.errors import InvalidNameError, NotInstalled, Unavailable
+from receiver.document import replaced
+from receiver.errors import InstallError, InvalidNameError, NotInstalled, Unavailable
 from receiver.sync.engine import Report
 from receiver.sync.operations import Changed, Verified
 from receiver.sync.request import (
@@ -83,6 +84,14 @@ async def test_a_rollback_to_what_is_not_kept_lists_what_is() -> None:
     assert world.catalogue.known["monitoring"].hold is None
 
 
+async def test_a_few_digits_are_no_digest() -> None:
+    """A mistyped version must not bring back whatever begins with it."""
+    world = await installed(*VERSIONS)
+    word = str(world.registry.tagged["addons/monitoring"]["v1.0.0"])[7:12]
+    with pytest.raises(NotInstalled, match="no kept release is"):
+        await execute(world, RollbackRequest(addon="monitoring", to=word))
+
+
 async def test_a_word_that_means_several_releases_is_refused() -> None:
     """Two pushes of one tag: only the digest tells them apart."""
     world = World()
@@ -96,9 +105,14 @@ async def test_a_word_that_means_several_releases_is_refused() -> None:
 
 
 async def test_the_first_release_has_nothing_before_it() -> None:
-    """The error says so."""
+    """The error says so, and names --to only where another one is kept."""
     world = await installed("v1.0.0")
-    with pytest.raises(NotInstalled, match="before the installed one"):
+    with pytest.raises(NotInstalled, match="before the installed one") as caught:
+        await execute(world, RollbackRequest(addon="monitoring"))
+    assert "--to" not in str(caught.value)
+    world = await installed("v1.0.0", "v2.0.0")
+    await change(world, RollbackRequest(addon="monitoring"))
+    with pytest.raises(NotInstalled, match=r"before the installed one .*; give --to for one of them"):
         await execute(world, RollbackRequest(addon="monitoring"))
 
 
@@ -172,6 +186,13 @@ async def test_a_release_of_what_is_not_held_does_nothing_and_says_so() -> None:
         await execute(world, ReleaseRequest(addon="monitorin"))
     await world.chronicle.settle()
     assert (await world.queue.newest(), await world.queue.tasks()) == (newest, [])
+
+
+async def test_a_name_that_was_announced_is_known_and_can_be_released() -> None:
+    """Though nothing was ever installed from it: it is no error that it is not held."""
+    world = World()
+    await world.announce("logging")
+    assert (await change(world, ReleaseRequest(addon="logging"))).action == "not held"
 
 
 @pytest.mark.parametrize("serves", [True, False])
@@ -257,6 +278,24 @@ async def test_one_addon_that_cannot_be_verified_does_not_stop_the_others() -> N
     assert isinstance(other, Verified)
     assert isinstance(good, Verified)
     assert (other.error, good.error) == ("nothing is installed from other", None)
+
+
+async def test_what_differs_is_told_also_where_it_cannot_be_repaired() -> None:
+    """Both are to be known: the files, and why they stay so."""
+    world = await installed("v1.0.0")
+    drift = Drift(path="monitoring/Enable.ps1", problem="changed")
+    world.catalogue.drifts["monitoring"] = [drift]
+    world.catalogue.errors["monitoring"] = InstallError("the disk is full")
+    (found,) = await execute(world, VerifyRequest(repair=True))
+    assert found == Verified(repository="addons/monitoring", drift=(drift,), error="the disk is full")
+
+
+async def test_what_came_by_another_prefix_is_verified_too() -> None:
+    """The setting has changed since; its files are in the catalogue all the same."""
+    world = await installed("v1.0.0")
+    record = world.catalogue.known["monitoring"]
+    world.catalogue.known["monitoring"] = replaced(record, repository="elsewhere/monitoring")
+    assert await execute(world, VerifyRequest()) == [Verified(repository="addons/monitoring")]
 
 
 async def test_a_name_that_can_be_no_addon_is_a_usage_error() -> None:
@@ -375,3 +414,29 @@ async def test_a_discarding_that_nobody_waits_for_any_longer_is_told(is_ending: 
     await ending
     assert (asking.cancelled(), await world.queue.tasks()) == (True, [])
     assert await noted(world) == [("addons/monitoring", "discarded")]
+
+
+@pytest.mark.parametrize("action", ["held", "released"])
+async def test_a_hold_and_its_end_are_told_where_the_process_ends_meanwhile(action: str) -> None:
+    """They go on in their thread; and what is released is looked at by whoever comes next."""
+    world = await installed("v1.0.0")
+    if action == "released":
+        world.catalogue.hold("addons/monitoring", "monitoring", Hold(since=0.0, reason="audit"))
+    entered, gate, keep = threading.Event(), threading.Event(), world.catalogue.hold
+
+    def slowly(repository: str, leaf: str, hold: Hold | None) -> Hold | None:
+        entered.set()
+        assert gate.wait(30)
+        return keep(repository, leaf, hold)
+
+    world.catalogue.hold = slowly  # type: ignore[method-assign] # a disk that takes its time
+    request = HoldRequest(addon="monitoring") if action == "held" else ReleaseRequest(addon="monitoring")
+    asking = asyncio.create_task(change(world, request))
+    await until(entered.is_set)
+    closing = asyncio.create_task(world.operations.close())
+    await asyncio.sleep(0)
+    gate.set()
+    await closing
+    await asyncio.wait({asking})
+    assert await noted(world) == [("addons/monitoring", action)]
+    assert len(await world.queue.tasks()) == (1 if action == "released" else 0)

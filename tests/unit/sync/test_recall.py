@@ -128,3 +128,15 @@ async def test_the_last_look_is_found_behind_all_that_could_not_ask(monkeypatch:
         assert newer[0] is not None
         assert newer[0].id > seen[0].id
         assert newer[1].id > seen[1]["addons/a"].id
+
+
+async def test_polls_are_caught_up_with_where_no_addon_is_known() -> None:
+    """On a host without an addon nobody asks for anything else; its last look must not stand still."""
+    journal = Counting()
+    found = Recall(journal)
+    assert await found.look() is None
+    for _ in range(2):
+        await polled(journal)
+        look = await found.look()
+        assert look is not None
+        assert look.id == await journal.newest()

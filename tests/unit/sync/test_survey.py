@@ -157,6 +157,19 @@ async def test_a_poll_does_not_ask_for_what_an_event_has_just_brought() -> None:
     assert looks == [1, 2, 3]
 
 
+async def test_a_clock_that_was_put_back_keeps_no_poll_from_asking() -> None:
+    """What an event brought lies in the future then, which is not just now."""
+    world = World()
+    world.registry.push("monitoring")
+    async with world.working():
+        await world.ask("monitoring")
+        await world.settled()
+        await world.clock.advance(-3600.0)
+        await world.queue.enqueue([EVERYTHING], trigger=Trigger.POLL, now=world.clock())
+        await world.settled()
+    assert world.registry.looks("monitoring") == 2
+
+
 async def test_a_poll_asks_again_for_what_a_poll_has_just_brought() -> None:
     """Who has a registry without events polled every two seconds waits two seconds, and not for the end of a pause."""
     world = World()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.errors import AccessDenied, NotInRegistry, Unavailable
+from receiver.errors import AccessDenied, NotInRegistry, ProtocolViolation, RegistryError, Unavailable
 from receiver.oci.digest import Digest
 from receiver.sync import unannounced
 from receiver.sync.engine import Report
@@ -248,15 +248,16 @@ async def test_a_registry_that_is_away_is_said() -> None:
     assert surveyed.error == "down"
 
 
-async def test_one_repository_that_may_not_be_read_hides_no_other() -> None:
-    """The others are listed, and it is named."""
+@pytest.mark.parametrize("error", [AccessDenied("401"), ProtocolViolation("no JSON")])
+async def test_one_repository_that_may_not_be_read_hides_no_other(error: RegistryError) -> None:
+    """Nor does one of which nonsense is told. The others are listed, and it is named."""
     world = World()
     for leaf in ("a", "b", "c"):
         world.registry.push(leaf)
-    world.fail("tags", "b", AccessDenied("401"))
+    world.fail("tags", "b", error)
     first, second, surveyed = await reports(world, MissedRequest())
     assert isinstance(first, MissedPush)
     assert isinstance(second, MissedPush)
     assert [first.repository, second.repository] == [PREFIX + "a", PREFIX + "c"]
     assert isinstance(surveyed, Surveyed)
-    assert surveyed.error == "addons/b: 401"
+    assert surveyed.error == f"addons/b: {error}"

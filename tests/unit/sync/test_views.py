@@ -149,6 +149,34 @@ async def test_a_poll_that_did_not_ask_about_a_held_addon_tells_nothing_of_it() 
     assert row.last_look == NOW + 60
 
 
+async def test_a_poll_says_nothing_of_what_was_installed_after_it() -> None:
+    """It found the release that a person has gone back from since."""
+    async with at_work() as world:
+        for tag in ("v1.0.0", "v2.0.0"):
+            world.registry.push("monitoring", tag.encode(), tag=tag)
+            await done(world, SyncRequest(addons=("monitoring",)))
+            await world.clock.advance(60.0)
+        await done(world, PollRequest())
+        await world.clock.advance(60.0)
+        await done(world, RollbackRequest(addon="monitoring"))
+        row = await status(world)
+    assert row.installed is not None
+    assert row.desired is not None
+    assert (row.installed.tag, row.desired.tag, row.desired.as_of) == ("v1.0.0", "v2.0.0", NOW + 60)
+
+
+async def test_a_poll_that_came_right_after_a_look_was_none() -> None:
+    """It did not ask again: what is known is as old as the look."""
+    async with at_work() as world:
+        world.registry.push("monitoring")
+        await done(world, SyncRequest(addons=("monitoring",)))
+        await world.clock.advance(5.0)
+        await done(world, PollRequest())
+        row = await status(world)
+    assert row.desired is not None
+    assert (row.desired.as_of, row.last_look) == (NOW, NOW)
+
+
 async def test_a_poll_that_did_not_find_a_repository_says_so() -> None:
     """What is installed stays, and is not what the registry wants; once pushed again, it is."""
     async with at_work() as world:

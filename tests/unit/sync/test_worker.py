@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from receiver.catalog.record import Hold
 from receiver.errors import (
     DigestMismatch,
     InstallError,
@@ -24,7 +25,7 @@ from receiver.sync.retry import BASE_DELAY, LOOK_AGAIN, MAX_DELAY
 from receiver.sync.worker import LEASE_SECONDS
 from receiver.tasks.journal import Done, Wanted
 from receiver.tasks.task import EVERYTHING, Lease, State, Task, Trigger
-from tests.support.sync_fakes import JITTER, PREFIX, World, until
+from tests.support.sync_fakes import JITTER, NOW, PREFIX, World, until
 
 
 async def only_task(world: World) -> Task:
@@ -202,6 +203,17 @@ async def test_a_parked_digest_is_not_tried_again_by_itself(trigger: Trigger) ->
     assert (await only_task(world)).state is State.PARKED
 
 
+async def test_what_is_parked_stays_so_while_it_is_held() -> None:
+    """It is not looked at; after the hold it would be fetched and refused once more."""
+    world = await parked_world()
+    world.catalogue.hold("addons/monitoring", "monitoring", Hold(since=NOW, reason="audit"))
+    async with world.working():
+        await world.ask("monitoring", trigger=Trigger.COMMAND)
+        await world.settled()
+    assert [outcome.status for outcome in world.outcomes] == ["held"]
+    assert (await only_task(world)).state is State.PARKED
+
+
 @pytest.mark.parametrize("trigger", [Trigger.REPLAY, Trigger.COMMAND])
 async def test_a_person_revives_a_parked_digest(trigger: Trigger) -> None:
     """And what succeeds is parked no more."""
@@ -350,6 +362,34 @@ async def test_stopping_gives_the_task_back_as_it_was() -> None:
         await until(lambda: world.registry.now["addons/monitoring"] == 1)
     assert await world.queue.tasks() == before
     assert world.told == []
+
+
+async def test_what_is_being_given_back_is_so_although_it_is_cancelled_again() -> None:
+    """Else it would stay with a worker that is gone, until its lease is over."""
+    world = World()
+    world.registry.push("monitoring")
+    world.registry.gates["addons/monitoring"] = asyncio.Event()
+    give_back, giving, given = world.queue.give_back, asyncio.Event(), asyncio.Event()
+
+    async def slowly(lease: Lease) -> None:
+        giving.set()
+        await given.wait()
+        await give_back(lease)
+
+    world.queue.give_back = slowly  # type: ignore[method-assign] # a disk that takes its time
+    async with world.working():
+        await world.ask("monitoring")
+        before = world.queue.queued()
+        await until(lambda: world.registry.now["addons/monitoring"] == 1)
+        (sync,) = world.workers._running
+        sync.cancel()
+        await giving.wait()
+        sync.cancel()
+        await asyncio.sleep(0)
+        world.workers.stop()
+        given.set()
+        await asyncio.wait({sync})
+    assert await world.queue.tasks() == before
 
 
 async def test_what_had_not_begun_is_given_back_too() -> None:

@@ -57,6 +57,19 @@ async def test_what_a_file_of_version_2_brought_is_still_a_duplicate(
     await queue.close()
 
 
+def test_a_file_of_version_2_loses_what_no_delivery_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version says so: a build that asks this table for duplicates would find none, and must not open the file."""
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:2])
+        open_database(tmp_path / "q.db").close()
+    with closing(open_database(tmp_path / "q.db")) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        assert names.isdisjoint({"seen", "delivery_by_received"})
+        assert connection.execute("PRAGMA user_version").fetchone()[0] >= 3
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old version or new, never between."""
     open_database(tmp_path / "q.db").close()

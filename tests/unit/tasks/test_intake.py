@@ -10,7 +10,9 @@ import pytest
 from receiver.document import replaced
 from receiver.tasks import store
 from receiver.tasks.database import MIGRATIONS
+from receiver.tasks.entries import page
 from receiver.tasks.intake import Intakes
+from receiver.tasks.journal import Arrival, Aside, Wanted
 from receiver.tasks.ledger import Ledger
 from receiver.tasks.limits import LEAST_WEIGHT, Limits
 from tests.support.deliveries import NOW, event, intake
@@ -46,6 +48,36 @@ def test_after_a_start_the_newest_identifiers_are_known(connection: sqlite3.Conn
     assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [1, 1, 0, 0]
 
 
+def test_after_a_start_an_identifier_is_as_old_as_its_newest_delivery(connection: sqlite3.Connection) -> None:
+    """One that came again after more than a day is a duplicate for another day."""
+    intakes = desk(Limits())
+    for hours in (0, 25):
+        now = NOW + hours * 3600
+        intakes.ingest(connection, [(intake(event(event_id="a"), received=now), now)])
+    (receipt,) = desk(Limits()).ingest(connection, [(intake(event(event_id="a")), NOW + 26 * 3600)])
+    assert getattr(receipt, "duplicates", None) == 1
+
+
+def test_what_was_undone_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
+    """Others may commit before it comes again: their moment is not that of its answer."""
+    now, ledger = NOW, Ledger(2**24)
+    intakes = Intakes(Limits(), ledger, lambda: now)
+    ledger.note([Aside(received=NOW, sender="zot", verdict="ignored")])
+    connection.execute("BEGIN")
+    intakes.ingest(connection, [(intake(event(event_id="a")), now)])
+    ledger.settle(connection)
+    connection.execute("ROLLBACK")
+    intakes.undone()
+    intakes.committed()
+    now += 60
+    (receipt,) = intakes.ingest(connection, [(intake(event(event_id="a"), body=b"x" * 4096), now)])
+    intakes.committed()
+    ledger.settle(connection)
+    assert getattr(receipt, "accepted", None) == 1
+    assert connection.execute("SELECT at FROM answer").fetchall() == [(now,)]
+    assert [count(connection, table) for table in ("delivery", "aside", "repository")] == [1, 1, 1]
+
+
 def test_a_flood_of_processes_is_bounded_on_disk(connection: sqlite3.Connection) -> None:
     """Two a sender."""
     intakes = desk(Limits(instances=2))
@@ -67,12 +99,28 @@ def test_a_process_that_is_heard_now_is_not_forgotten_for_a_clock_that_was_put_b
     assert count(connection, "instance") == 2
 
 
+def test_below_the_limit_no_process_is_forgotten(connection: sqlite3.Connection) -> None:
+    """A forgotten one would be a new one at its next event, and ask for a look at everything."""
+    intakes = desk(Limits(instances=4))
+    for name in ("a", "b", "c", "a"):
+        intakes.ingest(connection, [(intake(instance_id=name), NOW)])
+    assert count(connection, "instance") == 3
+
+
 def test_a_process_is_noted_once_an_hour(connection: sqlite3.Connection) -> None:
     """Often enough to know the longest unheard, and no write for each event."""
     intakes = desk(Limits())
     for minutes in (0, 30, 59, 60, 90):
         intakes.ingest(connection, [(intake(instance_id="a"), NOW + minutes * 60)])
     assert connection.execute("SELECT first, last FROM instance").fetchall() == [(NOW, NOW + 3600)]
+
+
+def test_a_process_is_noted_anew_where_the_clock_was_put_back(connection: sqlite3.Connection) -> None:
+    """With a time of the future it would be the last to be forgotten, though it may be gone."""
+    intakes = desk(Limits())
+    for now in (NOW, NOW - 7200):
+        intakes.ingest(connection, [(intake(instance_id="a"), now)])
+    assert connection.execute("SELECT last FROM instance").fetchall() == [(NOW - 7200,)]
 
 
 def test_a_batch_takes_a_handful_of_statements(connection: sqlite3.Connection) -> None:
@@ -114,3 +162,17 @@ def test_large_bodies_are_forgotten_a_few_at_a_time(connection: sqlite3.Connecti
     for before, max_bytes in ((NOW + 100, 2**40), (0.0, 0)):
         forgotten = store.trim(connection, before=before, max_bytes=max_bytes, most=512)
         assert 1 <= forgotten <= 5
+
+
+def test_a_damaged_row_holds_nothing_up(connection: sqlite3.Connection) -> None:
+    """Its identifiers are forgotten and the list says why; new deliveries come in, the other identifiers are known."""
+    intakes = desk(Limits())
+    for name in ("a", "b"):
+        intakes.ingest(connection, [(intake(event(event_id=name)), NOW)])
+        intakes.committed()
+    connection.execute("UPDATE delivery SET events = substr(events, 3) WHERE id = (SELECT min(id) FROM delivery)")
+    receipts = desk(Limits()).ingest(connection, [(intake(event(event_id=name)), NOW) for name in ("a", "b", "c")])
+    assert [getattr(receipt, "duplicates", None) for receipt in receipts] == [0, 1, 0]
+    entries = page(connection, Wanted(), limit=10, before=None).entries
+    assert isinstance(entries[-1], Arrival)
+    assert [event.left_out for event in entries[-1].events] == ["damaged in the journal"]

@@ -10,7 +10,7 @@ import pytest
 
 from receiver.tasks import statements
 from receiver.tasks.database import MIGRATIONS
-from receiver.tasks.journal import Arrival, Aside, Wanted
+from receiver.tasks.journal import Activity, Arrival, Aside, Wanted
 from receiver.tasks.ledger import Ledger
 from receiver.tasks.sqlite import SqliteQueue
 from tests.support.deliveries import MONITORING, NOW, SECURITY, event, intake
@@ -176,6 +176,72 @@ def test_what_is_settled_twice_in_a_transaction_is_written_once(connection: sqli
             ledger.committed(NOW)
     ledger.settle(connection)
     assert connection.execute("SELECT received FROM aside").fetchall() == [(NOW,), (NOW + 1,), (NOW + 2,)]
+
+
+def test_notes_are_written_once_however_often_a_commit_fails(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """A full disk fails one after the other; what was written before that is not written again."""
+    for number, fails in enumerate((False, True, True, False)):
+        ledger.note([Aside(received=NOW + number, sender="zot", verdict="ignored", address=str(number))])
+        connection.execute("BEGIN")
+        ledger.settle(connection)
+        connection.execute("ROLLBACK" if fails else "COMMIT")
+        if fails:
+            ledger.undone()
+            ledger.load(connection)
+        else:
+            ledger.committed(NOW)
+    rows = connection.execute("SELECT received, count FROM aside ORDER BY id").fetchall()
+    assert rows == [(NOW + number, 1) for number in range(4)]
+
+
+def test_numbers_and_answers_wait_again_too_where_a_commit_failed(
+    connection: sqlite3.Connection, ledger: Ledger
+) -> None:
+    """How many notes there were, and when the entries of before were answered."""
+    ledger.record(connection, Activity(at=NOW, kind="poll", outcome="looked", repository=None, document=b"{}"))
+    ledger.committed(NOW)
+    ledger.note([Aside(received=NOW, sender="zot", verdict="ignored", events=(event(),))] * 5000)
+    connection.execute("BEGIN")
+    ledger.settle(connection)
+    connection.execute("ROLLBACK")
+    ledger.undone()
+    ledger.load(connection)
+    ledger.settle(connection)
+    assert connection.execute("SELECT sum(count) FROM aside").fetchone() == (5000,)
+    assert connection.execute("SELECT at FROM answer WHERE last = 1").fetchone() == (NOW,)
+
+
+def test_where_more_notes_wait_than_usual_no_other_is_kept(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    """Those of a commit that failed wait together with those that came meanwhile."""
+    noise = Aside(received=NOW, sender="zot", verdict="ignored", events=(event(),))
+    ledger.note([noise] * 4096)
+    connection.execute("BEGIN")
+    ledger.settle(connection)
+    ledger.note([noise] * 4096)
+    connection.execute("ROLLBACK")
+    ledger.undone()
+    ledger.note([noise] * 5000)
+    ledger.load(connection)
+    ledger.settle(connection)
+    assert connection.execute("SELECT count(*), sum(count) FROM aside").fetchone() == (8193, 13192)
+
+
+def test_what_a_failed_commit_had_written_does_not_count_to_the_bound(connection: sqlite3.Connection) -> None:
+    """Else entries would be forgotten that have room."""
+    ledger = Ledger(3000 * 1024)
+    ledger.load(connection)
+    noise = Aside(received=NOW, sender="zot", verdict="ignored", events=(event(),))
+    ledger.note([noise] * 2000)
+    ledger.settle(connection)
+    ledger.committed(NOW)
+    ledger.note([noise] * 1500)
+    connection.execute("BEGIN")
+    ledger.settle(connection)
+    connection.execute("ROLLBACK")
+    ledger.undone()
+    ledger.load(connection)
+    ledger.settle(connection)
+    assert connection.execute("SELECT count(*) FROM aside").fetchone() == (3000,)
 
 
 def test_entries_without_a_body_are_bounded_whatever_is_trimmed_meanwhile(connection: sqlite3.Connection) -> None:
