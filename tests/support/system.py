@@ -66,17 +66,25 @@ class Host:
         return {
             **clean,
             "REGISTRY_URL": self.registry.replace("http://", "oci://"),
-            "K2S_INSTALL_DIR": str(self.install_dir),
+            "K2S_INSTALL_DIR": self.spelled(self.install_dir),
             "INSECURE": "true",
             "PYTHONUNBUFFERED": "1",
             "NO_COLOR": "1",
             **self.settings,
         }
 
+    def spelled(self, path: Path) -> str:
+        """``path`` as the program knows it."""
+        return str(path)
+
+    def command(self, *arguments: str, module: str = "receiver") -> list[str]:
+        """What starts the program."""
+        return [sys.executable, "-m", module, *arguments]
+
     def run(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "receiver", *arguments],
+            self.command(*arguments),
             env=self.environment(),
             input=stdin,
             capture_output=True,
@@ -152,7 +160,7 @@ class Serving:
             **self._settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self.module, "serve", *self.arguments],
+            self.host.command("serve", *self.arguments, module=self.module),
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
