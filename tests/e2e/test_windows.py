@@ -5,18 +5,22 @@ Not shown by it: links, access lists and what virus scanners do; see `tests.supp
 
 import os
 import random
+import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+import scripts.package
+from receiver import __version__
 from tests.e2e.conftest import Site
 from tests.e2e.test_export_push_import import LEAVES, catalogue, export, same_catalogue
 from tests.support.docker_registry import DockerRegistry, Notify, free_port
 from tests.support.system import TOKEN, Host, wait_for
-from tests.support.windows import ROOT, WindowsHost, python, wine_settings
+from tests.support.windows import ROOT, WINDOWS, WindowsHost, python, wine_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SCRIPT = "Enable.ps1"
@@ -112,6 +116,30 @@ def test_a_killed_receiver_ends_with_the_release_that_was_pushed_last(
         wait_for("the last", lambda: script.is_file() and script.read_bytes() == b"# v1.11.0\n", seconds=60)
         wait_for("an empty desk", lambda: not list((host.state / "transactions").glob("*")), seconds=60)
     assert "0 files differ" in said(host, "verify")
+
+
+@pytest.mark.registry
+def test_the_folder_that_is_brought_to_hosts_is_all_that_is_needed(
+    windows: Site, source: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`./scripts/package windows`, where the Jobs of addons look for it, below a folder with a blank in its name."""
+    embedded = tmp_path / "python-embed.zip"
+    with zipfile.ZipFile(embedded, "w") as package:
+        for file in (WINDOWS / "python").iterdir():
+            if file.is_file():
+                package.write(file, file.name)
+    folder = scripts.package.windows(embedded, tmp_path / "dist").with_name("windows")
+    host = WindowsHost(tmp_path / "a host", windows.registry.url)
+    program = host.install_dir / "bin" / "addon-sync" / "addon-sync.exe"
+    shutil.copytree(folder, program.parent)
+    monkeypatch.setattr(WindowsHost, "command", lambda _, *words: [python()[0], str(program), *words])
+    assert said(host, "--version").strip() == f"addon-sync, version {__version__}"
+    push(source, windows.registry, "v1.0.0", "--all")
+    assert "Synced: 4" in said(host, "sync")
+    assert same_catalogue(source.addons, host.addons)
+    assert "Skipped (unchanged): 4" in said(host, "poll")
+    said(host, "sync", "nobody", code=1)
+    said(host, "sync", "--no-such-flag", code=2)
 
 
 _LINKS = "Wine makes no symbolic links"
