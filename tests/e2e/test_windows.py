@@ -150,7 +150,7 @@ _ALIKE = "the file system does not tell upper case from lower case"
 GROUPS: dict[str, tuple[Sequence[str], dict[str, str]]] = {
     "hazards": (
         ["tests/fault/hazards"],
-        {"A17 and limit of a path": _LENGTHS, "G22 and whole path": _LENGTHS, "G15 and both stay": _ALIKE},
+        {"A17 and limit": _LENGTHS, "G22 and whole": _LENGTHS, "G15 and both": _ALIKE},
     ),
     "catalogue": (
         ["tests/unit/catalog"],
