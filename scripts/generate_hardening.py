@@ -30,8 +30,8 @@ What was shown, and how:
 - Each case of A to I is pushed as the next release of an addon that is installed, and synced through all that a sync
   passes: planning, blob store, reader, gates, transaction. `tests/fault/hazards` holds the tables that this page is
   written from. Where the last column names a test, that test shows it instead.
-- Shown on Linux, and all but five of the cases again by Windows' own Python in Wine. Nothing was run on Windows itself; what
-  only Windows does is simulated.
+- Shown on Linux, and all but five of the cases again by Windows' own Python in Wine. Nothing was run on Windows
+  itself; what only Windows does is simulated.
 - Faults are the death of the process and errors injected into its calls, not the loss of power.
 
 Names stand as they do in errors and logs: quoted, what cannot be seen escaped, a backslash doubled.

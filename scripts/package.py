@@ -129,10 +129,11 @@ def windows(embedded: Path, into: Path) -> Path:
 
 def launcher() -> bytes:
     """``addon-sync.exe`` as pip makes it for scripts, but for the Python that lies beside it."""
-    origin = importlib.util.find_spec("pip")
+    # Not pip's own copy, which Debian takes out.
+    origin = importlib.util.find_spec("distlib")
     assert origin is not None
     assert origin.origin is not None
-    program = (Path(origin.origin).parent / "_vendor" / "distlib" / "t64.exe").read_bytes()
+    program = (Path(origin.origin).parent / "t64.exe").read_bytes()
     with tempfile.SpooledTemporaryFile() as file:
         with zipfile.ZipFile(file, "w") as main:
             main.writestr(zipfile.ZipInfo("__main__.py", _EPOCH), _START)

@@ -8,7 +8,7 @@ Pure: ``plan`` (which layers go where), ``retry`` (what becomes of a failure), `
 ``fetch``     one blob, with retries
 ``survey``    look at all addons of the registry: the poll
 ``worker``    leases tasks, runs them side by side, reports; ``poller`` asks for a survey at every interval;
-              ``uninterrupted``: whatever stops them, what was done is told
+              ``uninterrupted``: whatever stops them, what was done is told; ``together``: all or none of several
 ``engine``    what people and programs may ask for, one way in for all; ``operations``: hold, roll back and the like
 ``replay``    recorded deliveries back into hints, ``replayed`` what was found; ``recollection`` those of the journal
 ``chronicle`` what was done, into the journal and out of it; ``views``: answers; ``unannounced``: missed pushes;

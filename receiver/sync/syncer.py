@@ -9,7 +9,7 @@ from receiver.addon import AddonRepository, TagChoice, TagPolicy, choose_tag
 from receiver.catalog.record import AddonRecord, Doubt, Hold, KeptRelease
 from receiver.catalog.release import Installation, Layer, Release, ReleaseUnit
 from receiver.document import Mutable, Value, field
-from receiver.errors import NotInstalled, ReceiverError, UnsupportedContent
+from receiver.errors import NotInstalled, UnsupportedContent
 from receiver.oci.descriptor import Descriptor
 from receiver.oci.digest import Digest
 from receiver.oci.manifest import DocumentLimits, Index, Manifest, parse_manifest
@@ -19,6 +19,7 @@ from receiver.sync.fetch import Retry, fetch_blob
 from receiver.sync.kept import KeptDocuments
 from receiver.sync.outcome import LayerFact
 from receiver.sync.ports import Blobs, Catalogue, Clock, ManifestBody, Progress, Registry
+from receiver.sync.together import all_or_none
 from receiver.sync.uninterrupted import uninterrupted
 
 _log = logging.getLogger(__name__)
@@ -281,11 +282,7 @@ class Syncer:
             return
         self._progress.started(repository.leaf, sum(blob.size for blob in missing))
         try:
-            async with asyncio.TaskGroup() as group:
-                for blob in missing:
-                    group.create_task(self._fetch_one(repository, blob))
-        except* ReceiverError as failed:
-            raise _first(failed) from failed
+            await all_or_none([self._fetch_one(repository, blob) for blob in missing])
         finally:
             self._progress.finished(repository.leaf)
 
@@ -334,9 +331,3 @@ class _Pulled(Mutable):
 def _layer_fact(layer: planning.PlannedLayer, missing: Sequence[Descriptor]) -> LayerFact:
     blob = layer.descriptor
     return LayerFact(label=layer.rule.label, digest=str(blob.digest), size=blob.size, fetched=blob in missing)
-
-
-def _first(group: BaseExceptionGroup[ReceiverError]) -> ReceiverError:
-    """One failure is enough to report; layers that fail together mostly fail alike."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

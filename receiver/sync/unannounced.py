@@ -1,18 +1,19 @@
 """Pushes that no event announced, found by comparing the registry with the journal and the catalogue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, TypeVar
 
 from receiver.addon import AddonRepository, parse_version
 from receiver.catalog.record import AddonRecord
 from receiver.document import Moment, Value
-from receiver.errors import AccessDenied, NotInRegistry, ProtocolViolation, ReceiverError, RegistryError
+from receiver.errors import AccessDenied, NotInRegistry, ProtocolViolation, RegistryError
 from receiver.sync.chronicle import read
 from receiver.sync.outcome import Outcome
 from receiver.sync.ports import Registry
 from receiver.sync.survey import Survey
 from receiver.sync.syncer import Desired, Syncer
+from receiver.sync.together import all_or_none
 from receiver.tasks.journal import Arrival, Done, Event, Journal, Wanted, announces
 from receiver.tasks.task import Trigger
 
@@ -68,7 +69,7 @@ class Unannounced:
 
         looks = [look(repository) for repository in await self._survey.discover()]
         failed = None
-        for found in await _all_or_none(looks):
+        for found in await all_or_none(looks):
             if isinstance(found, RegistryError):
                 failed = failed or found
             else:
@@ -116,16 +117,6 @@ class Unannounced:
                 # Deliveries are forgotten sooner than syncs where they are large; that one had come is known.
                 return sync.trigger is Trigger.EVENT and (oldest is None or sync.started < oldest)
         return oldest is None or record.installed.installed < oldest
-
-
-async def _all_or_none(looks: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """What each comes to; where one raises, the others are ended and its error is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(look) for look in looks]
-    except* ReceiverError as failed:
-        raise failed.exceptions[0] from failed
-    return [task.result() for task in tasks]
 
 
 class _Announced:

@@ -6,7 +6,6 @@ import random
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import yaml
 from receiver.oci import media
 from tests.e2e.conftest import Site
 from tests.support.addons import files, manifest_yaml, read_tree, write_tree
-from tests.support.artifacts import tar_files
+from tests.support.artifacts import tar_files, unpack
 from tests.support.docker_registry import DockerRegistry
 from tests.support.system import Host, wait_for
 
@@ -128,8 +127,7 @@ def test_other_programs_read_the_file(source: Host, tmp_path: Path) -> None:
     types = [media.CONFIG_FILES, media.MANIFESTS, media.HELM_CHARTS, media.SCRIPTS]
     assert [layer["mediaType"] for layer in manifest["layers"]] == types
     layout = tmp_path / "layout"
-    with tarfile.open(archive) as tar:
-        tar.extractall(layout, filter="data")
+    unpack(archive, layout)
     for command in (
         ["skopeo", "inspect", "--raw", f"oci-archive:{archive}:v1.0.0"],
         ["umoci", "ls", "--layout", str(layout)],
@@ -182,8 +180,7 @@ def test_what_oras_pushes_is_equally_taken(site: Site, source: Host, tmp_path: P
     environment = os.environ | {"GO111MODULE": "off", "GOPATH": str(_GO_PACKAGES), "GOCACHE": str(tmp_path / "cache")}
     program = Path(__file__).parents[1] / "support" / "oras_copy.go"
     subprocess.run(["go", "build", "-o", copy, program], check=True, capture_output=True, env=environment)
-    with tarfile.open(export(source, "monitoring")) as archive:
-        archive.extractall(tmp_path / "layout", filter="data")
+    unpack(export(source, "monitoring"), tmp_path / "layout")
     with site.serve():
         target = f"{site.registry.authority}/addons/monitoring:v1.0.0"
         subprocess.run([copy, tmp_path / "layout", "v1.0.0", target], check=True, capture_output=True, timeout=60)

@@ -105,7 +105,7 @@ def _secured(connection: socket.socket, way: Way, context: ssl.SSLContext, reach
     except ssl.SSLCertVerificationError as error:
         kind: Failure = "host" if error.verify_code in _NAME_MISMATCH else "certificate"
         raise _Failed(kind, error.verify_message) from error
-    except (ssl.SSLEOFError, ConnectionError) as error:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:  # the second: Python 3.11.2
         raise _Failed("cut", _words(error)) from error
     except ssl.SSLError as error:
         raise _Failed("no tls", (error.reason or "").replace("_", " ").lower()) from error

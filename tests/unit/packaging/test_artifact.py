@@ -20,6 +20,7 @@ from receiver.oci.digest import Digest
 from receiver.oci.manifest import Index, Manifest, parse_manifest
 from receiver.packaging.artifact import Artifact, Layer, build, index
 from receiver.packaging.layout import opened, write_archive
+from tests.support.artifacts import unpack
 
 CREATED = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -284,8 +285,7 @@ def test_a_layout_holds_every_blob_under_its_digest(hello: Path, scratch: Path, 
     """Also what an index reaches."""
     joined = index([pack(hello, scratch)], tag="v1.0.0")
     write_archive([joined], tmp_path / "file.tar")
-    with tarfile.open(tmp_path / "file.tar") as archive:
-        archive.extractall(tmp_path / "layout", filter="data")
+    unpack(tmp_path / "file.tar", tmp_path / "layout")
     blobs = list((tmp_path / "layout" / "blobs" / "sha256").iterdir())
     assert {path.name for path in blobs} == {
         joined.digest.hex, joined.children[0].digest.hex, *(digest.hex for digest in joined.children[0].blobs)
