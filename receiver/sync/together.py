@@ -21,13 +21,8 @@ async def all_or_none(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
             tasks = [group.create_task(one) for one in work]
     # Not `except*`: up to Python 3.11.3, which Debian 12 has, it wraps what is raised in it into a group again.
     except BaseExceptionGroup as failed:
-        ours, others = failed.split(ReceiverError)
-        if ours is None or others is not None:
+        ours = [error for error in failed.exceptions if isinstance(error, ReceiverError)]
+        if len(ours) < len(failed.exceptions):
             raise
-        raise _first(ours) from failed
+        raise ours[0] from failed
     return [task.result() for task in tasks]
-
-
-def _first(group: BaseExceptionGroup[ReceiverError]) -> ReceiverError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -213,6 +213,21 @@ def test_missing_components_are_named_and_do_not_stop_the_tests(machine: Machine
     assert result.returncode == 0, result.stderr
     assert "sudo apt-get install skopeo umoci libarchive-tools systemd chromium" in result.stdout
     assert "axe-core could not be fetched" in result.stdout
+    assert "definitions of custom resources could not be fetched" in result.stdout
+
+
+@posix
+def test_a_python_for_windows_that_was_not_fetched_is_not_taken_for_one(machine: Machine, checkout: Path) -> None:
+    """The next run fetches it again, and its tests are skipped until then."""
+    with made(machine, checkout):
+        machine.program("wine", "exit 0")
+        machine.program("pip", "echo 'no such hash' >&2; exit 1", folder=checkout / ".venv" / "bin")
+        command = f". {checkout}/scripts/environment.sh; get_windows && echo there"
+        (checkout / "asked").write_text(command, encoding="utf-8")
+        result = machine.run(checkout, "asked")
+    assert "there" not in result.stdout.split()
+    assert "no such hash" in result.stdout
+    assert not (checkout / ".cache" / "windows" / ".made").exists()
 
 
 @posix

@@ -160,6 +160,16 @@ def test_notes_survive_a_commit_that_failed(connection: sqlite3.Connection, ledg
     assert connection.execute("SELECT count(*) FROM aside").fetchone() == (1,)
 
 
+def end(connection: sqlite3.Connection, ledger: Ledger, *, fails: bool) -> None:
+    """The transaction, and what its writer says to the ledger then."""
+    connection.execute("ROLLBACK" if fails else "COMMIT")
+    if fails:
+        ledger.undone()
+        ledger.load(connection)
+    else:
+        ledger.committed(NOW)
+
+
 def test_what_is_settled_twice_in_a_transaction_is_written_once(connection: sqlite3.Connection, ledger: Ledger) -> None:
     """As where two readers ask at the same moment; and all of it waits again where that transaction fails."""
     for fails in (True, False):
@@ -168,12 +178,7 @@ def test_what_is_settled_twice_in_a_transaction_is_written_once(connection: sqli
             if fails:
                 ledger.note([Aside(received=NOW + number, sender="zot", verdict="ignored", address=str(number))])
             ledger.settle(connection)
-        connection.execute("ROLLBACK" if fails else "COMMIT")
-        if fails:
-            ledger.undone()
-            ledger.load(connection)
-        else:
-            ledger.committed(NOW)
+        end(connection, ledger, fails=fails)
     ledger.settle(connection)
     assert connection.execute("SELECT received FROM aside").fetchall() == [(NOW,), (NOW + 1,), (NOW + 2,)]
 
@@ -184,12 +189,7 @@ def test_notes_are_written_once_however_often_a_commit_fails(connection: sqlite3
         ledger.note([Aside(received=NOW + number, sender="zot", verdict="ignored", address=str(number))])
         connection.execute("BEGIN")
         ledger.settle(connection)
-        connection.execute("ROLLBACK" if fails else "COMMIT")
-        if fails:
-            ledger.undone()
-            ledger.load(connection)
-        else:
-            ledger.committed(NOW)
+        end(connection, ledger, fails=fails)
     rows = connection.execute("SELECT received, count FROM aside ORDER BY id").fetchall()
     assert rows == [(NOW + number, 1) for number in range(4)]
 
