@@ -15,11 +15,11 @@ from receiver.metrics import Metrics
 from receiver.server.credentials import refused
 from receiver.server.gate import Grant
 from receiver.server.refusals import Refusal, Refusals
-from receiver.sync.heard import in_words, remedy
+from receiver.sync.heard import in_words, kept, remedy
 from receiver.tasks.journal import DOCTOR, Aside, Event, Journal, shortened
 from receiver.tasks.queue import Intake, Receipt, TaskQueue
 from receiver.webhook.decode import UNKNOWN, decode, sender_name
-from receiver.webhook.event import DELETE, Decoded, Delivery, LeftOut, PushEvent
+from receiver.webhook.event import Decoded, Delivery, LeftOut
 from receiver.webhook.fields import one_line
 
 _log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ def _tell(refusal: Refusal, reason: str) -> None:
 
 
 def _events(decoded: Decoded) -> tuple[Event, ...]:
-    events = tuple(_kept(event) for event in decoded.events)
+    events = tuple(kept(event) for event in decoded.events)
     if not decoded.left_out:
         return events
     return events + shortened(map(_left_out, decoded.left_out), count=len(decoded.left_out))
@@ -209,15 +209,4 @@ def _left_out(event: LeftOut) -> Event:
         tag=event.tag,
         actor=event.actor,
         left_out=event.reason,
-    )
-
-
-def _kept(event: PushEvent) -> Event:
-    return Event(
-        repository=event.repository.name,
-        event_id=event.event_id,
-        tag=event.tag,
-        digest=event.digest,
-        actor=event.actor,
-        deleted=event.action == DELETE,
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from receiver.document import Value
 from receiver.errors import BAD_CERTIFICATE, NO_CERTIFICATE, NO_CREDENTIAL
-from receiver.tasks.journal import Arrival, Verdict, Wanted, is_trial
+from receiver.tasks.journal import Arrival, Event, Verdict, Wanted, is_trial
+from receiver.webhook.event import DELETE, PushEvent
 
 LOOK_BACK = 24 * 3600.0
 """Seconds within which something is of late."""
@@ -43,6 +44,18 @@ def heard(arrivals: Iterable[Arrival]) -> Heard:
         last_refused=max(refused, key=_when, default=None),
         ignored=sum(arrival.count for arrival in ignored),
         why_ignored=_why(ignored),
+    )
+
+
+def kept(event: PushEvent) -> Event:
+    """What the journal keeps of an event, when it arrives and when it is fed in again."""
+    return Event(
+        repository=str(event.repository.name),
+        event_id=event.event_id,
+        tag=event.tag,
+        digest=event.digest,
+        actor=event.actor,
+        deleted=event.action == DELETE,
     )
 
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 from receiver.addon import AddonRepository
 from receiver.document import InvalidDocument, convert, parse
 from receiver.errors import DeliveryError
+from receiver.sync.heard import kept
 from receiver.sync.ports import Clock
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import ReplayRequest
-from receiver.tasks.journal import Aside, Event, Journal, StoredDelivery
+from receiver.tasks.journal import Aside, Journal, StoredDelivery
 from receiver.tasks.queue import TaskQueue
 from receiver.tasks.task import EVERYTHING, State
 from receiver.webhook.decode import decode
-from receiver.webhook.event import DELETE, Decoded, Delivery, PushEvent
+from receiver.webhook.event import Decoded, Delivery, PushEvent
 
 _BATCH = 256
 """Notes of replayed deliveries that are written in one transaction."""
@@ -119,15 +120,5 @@ class Recollection:
 
 def replayed(events: tuple[PushEvent, ...], *, origin: str, at: float) -> Aside:
     """The note of events that are fed in again ``at`` (seconds since the epoch): with their identifiers, and whence."""
-    kept = tuple(
-        Event(
-            repository=str(event.repository.name),
-            event_id=event.event_id,
-            tag=event.tag,
-            digest=event.digest,
-            actor=event.actor,
-            deleted=event.action == DELETE,
-        )
-        for event in events
-    )
-    return Aside(received=at, answered=at, sender=events[0].sender, verdict="replayed", origin=origin, events=kept)
+    told = tuple(kept(event) for event in events)
+    return Aside(received=at, answered=at, sender=events[0].sender, verdict="replayed", origin=origin, events=told)

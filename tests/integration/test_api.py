@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from receiver.errors import QueueUnavailable, Unavailable
+from receiver.sync.chronicle import written
+from receiver.sync.operations import Changed
 from receiver.tasks.journal import Done, Wanted
 from tests.support.api import HOST, SENDER, announce, serving
 from tests.support.sync_fakes import NOW, World, until
@@ -65,6 +67,15 @@ async def test_one_addon_is_told_with_its_story() -> None:
         assert story["status"]["standing"] == "current"
         assert [step["title"] for step in story["steps"]][:2] == ["asked", "tag"]
         assert [entry["kind"] for entry in story["entries"]] == ["sync", "delivery"]
+
+
+async def test_an_addon_that_only_the_journal_knows_is_told() -> None:
+    """It was discarded, and nothing of it is left but that."""
+    async with serving() as client:
+        gone = Changed(repository="addons/gone", action="discarded")
+        await client.world.queue.record([written(gone, at=client.world.clock())])
+        story = (await client.get("/v1/addons/gone")).json
+        assert [entry["outcome"] for entry in story["entries"]] == ["discarded"]
 
 
 @pytest.mark.parametrize(

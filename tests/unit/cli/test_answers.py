@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from receiver.catalog.release import Drift
-from receiver.cli.commands import hold, missed, parked, poll, replay, status, sync, verify
+from receiver.cli.commands import hold, missed, parked, poll, replay, status, sync, verify, why
+from receiver.sync.chronicle import written
 from receiver.sync.engine import Report
-from receiver.sync.operations import Verified
+from receiver.sync.operations import Changed, Verified
 from receiver.sync.outcome import Surveyed
 from receiver.sync.replayed import Replayed
 from receiver.sync.request import HoldRequest
 from receiver.sync.status import AddonStatus, DesiredFacts, EventFacts, InstalledFacts
+from receiver.sync.story import Story
 from receiver.sync.unannounced import MissedPush
 from receiver.sync.views import Parked
+from receiver.tasks.journal import Done
 from tests.support.sync_fakes import NOW
 from tests.unit.cli.conftest import Ended, Run
 
@@ -116,8 +119,24 @@ def test_a_name_that_this_host_never_heard_of_is_an_error(
     (tmp_path / "addons" / "monitorin").mkdir(parents=True)
     assert run(*asked, "monitorin", *settings).code == 0
     (tmp_path / "addons" / "monitorin").rmdir()
+    digests = tmp_path / "addons" / ".addon-sync-digests"
+    digests.mkdir()
+    (digests / "monitorin").touch()  # as of one of several implementations, whose folder has another name
+    assert run(*asked, "monitorin", *settings).code == 0
+    (digests / "monitorin").unlink()
     assert run("hold", "monitorin", *settings).code == 0
     assert run(*asked, "monitorin", *settings).code == 0
+
+
+def test_a_name_that_only_the_journal_knows_has_a_story(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was discarded, and nothing of it is left but that."""
+    activity = written(Changed(repository=NAME, action="discarded"), at=NOW)
+    story = Story(status=row(), steps=(), entries=(Done(id=1, activity=activity),))
+    monkeypatch.setattr(why, "view", lambda *_, report, **__: report(story))
+    told = run("why", "monitoring", "--k2s-install-dir", str(tmp_path))
+    assert (told.code, "discarded" in told.out) == (0, True)
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["status", "monitoring"]])
